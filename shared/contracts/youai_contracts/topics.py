@@ -1,0 +1,106 @@
+"""Every topic in one place: its key, its one writer, its readers, its partitions and its retention."""
+
+from dataclasses import dataclass
+
+SLOT_PARTITIONS = 64
+"""Partitions of the slot log and of what is decided from it: chosen when a city's topics are made, then fixed."""
+
+DAY_MS = 24 * 60 * 60 * 1000
+FOREVER = -1
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic's contract.
+
+    `key` names the field whose value is the record's key; `writer` is the one service that appends (matching's door,
+    intake and timer are one service); `retention_ms` is in milliseconds, -1 for ever.
+    """
+
+    name: str
+    key: str
+    writer: str
+    readers: tuple[str, ...]
+    partitions: int
+    retention_ms: int = FOREVER
+    compacted: bool = False
+    event_types: tuple[str, ...] = ()
+
+
+ORGANIZATION = Topic(
+    name="youai.organization.v1",
+    key="organization_id",
+    writer="catalog",
+    readers=("matching",),
+    partitions=8,
+    compacted=True,
+    event_types=("organization-registered",),
+)
+OFFER = Topic(
+    name="youai.offer.v1",
+    key="offer_id",
+    writer="catalog",
+    readers=("matching",),
+    partitions=8,
+    event_types=("offer-published", "offer-withdrawn", "session-opened", "session-cancelled"),
+)
+SLOT_LOG = Topic(
+    name="youai.slot-log.v1",
+    key="slot_id",
+    writer="matching",
+    readers=("matching",),
+    partitions=SLOT_PARTITIONS,
+    event_types=(
+        "slot-opened",
+        "slot-closed",
+        "booking-requested",
+        "booking-cancelled",
+        "timer-fired",
+    ),
+)
+BOOKING = Topic(
+    name="youai.booking.v1",
+    key="slot_id",
+    writer="matching",
+    readers=(),
+    partitions=SLOT_PARTITIONS,
+    event_types=(
+        "booking-confirmed",
+        "booking-waitlisted",
+        "booking-rejected",
+        "booking-promoted",
+        "booking-released",
+    ),
+)
+
+
+def dead_letter(service: str) -> Topic:
+    """The topic where `service` puts records that it could not read, as received, kept for 30 days."""
+    return Topic(
+        name=f"youai.{service}.dead-letter.v1",
+        key="as received",
+        writer=service,
+        readers=(),
+        partitions=1,
+        retention_ms=30 * DAY_MS,
+    )
+
+
+CATALOG_DEAD_LETTER = dead_letter("catalog")
+MATCHING_DEAD_LETTER = dead_letter("matching")
+
+TOPICS: tuple[Topic, ...] = (ORGANIZATION, OFFER, SLOT_LOG, BOOKING, CATALOG_DEAD_LETTER, MATCHING_DEAD_LETTER)
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+
+
+def config(topic: Topic) -> dict[str, str]:
+    """The broker's settings of `topic`, as strings, for the admin call that creates it.
+
+    Every topic is stamped by the broker (LogAppendTime): a client's clock decides nothing.
+    """
+    return {
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "retention.ms": str(topic.retention_ms),
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(1024 * 1024),
+    }
