@@ -1,0 +1,1 @@
+"""Catalog: organizations, offers and sessions, what the city has."""

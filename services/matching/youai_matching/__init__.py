@@ -1,0 +1,1 @@
+"""Matching: contested booking slots, decided strictly in order."""

@@ -1,0 +1,40 @@
+"""Receipts: every decision sealed into its slot's hash chain."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from youai_contracts import events
+from youai_contracts.events import Decision
+
+FIRST_PREVIOUS = "0" * 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encoder = msgspec.json.Encoder()
+
+OUTCOMES: dict[str, type[Decision]] = {
+    "confirmed": events.BookingConfirmed,
+    "waitlisted": events.BookingWaitlisted,
+    "rejected": events.BookingRejected,
+    "promoted": events.BookingPromoted,
+    "released": events.BookingReleased,
+}
+
+
+def milliseconds(at: datetime) -> int:
+    """An aware datetime as milliseconds since 1970 UTC, rounded down."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def instant(ms: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 UTC, e.g. 2026-11-24T09:00:00.000Z."""
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seal(decision: Decision) -> tuple[Decision, bytes]:
+    """The decision with its hash, and its canonical bytes as published.
+
+    The class declares its fields in RFC 8785 order, so that what the encoder writes is canonical already.
+    """
+    digest = hashlib.sha256(_encoder.encode(decision)).hexdigest()
+    sealed = msgspec.structs.replace(decision, hash=digest)
+    return sealed, _encoder.encode(sealed)

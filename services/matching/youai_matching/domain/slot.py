@@ -1,0 +1,328 @@
+"""A slot's whole life: the states of a request, what moves it from one to the next, and in which order.
+
+    request        on              becomes      reason
+    -------------  --------------  -----------  ------------------------------------------------
+    (none)         booking-        confirmed    place-free
+                   requested       waitlisted   full
+                                   rejected     early, closed, session-cancelled, party-too-large,
+                                                already-live, waitlist-full
+    waitlisted     a place freed   promoted     place-freed
+                   its cancelling  released     cancelled
+                   closing         released     closed
+                   slot-closed     released     session-cancelled, offer-withdrawn
+    confirmed,     its cancelling  released     cancelled
+    promoted       slot-closed     released     session-cancelled, offer-withdrawn
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from youai_contracts.events import (
+    BookingCancelled,
+    BookingRequested,
+    Decision,
+    Event,
+    SlotClosed,
+    SlotOpened,
+    SlotRecord,
+    TimerFired,
+)
+
+from youai_matching.domain.receipts import FIRST_PREVIOUS, OUTCOMES, instant, milliseconds, seal
+from youai_matching.domain.rules import RuleVersion
+
+MOVES: dict[str, frozenset[str]] = {
+    "": frozenset({"confirmed", "waitlisted", "rejected"}),
+    "waitlisted": frozenset({"promoted", "released"}),
+    "confirmed": frozenset({"released"}),
+    "promoted": frozenset({"released"}),
+    "rejected": frozenset(),
+    "released": frozenset(),
+}
+"""From each state of a request (the empty one: not asked yet), what a decision may make of it."""
+
+HOLDS_PLACES = frozenset({"confirmed", "promoted"})
+
+Phase = Literal["unopened", "open", "closed", "cancelled"]
+Timer = tuple[str, str, int]
+"""Kind, subject, and due time in ms."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A venue's request in a slot; `offset` is its place in the log, `status` its last outcome ("" before the first)."""
+
+    request_id: str
+    venue_id: str
+    party_size: int
+    offset: int
+    status: str = ""
+
+    @property
+    def live(self) -> bool:
+        return self.status in HOLDS_PLACES or self.status == "waitlisted"
+
+
+@dataclass(slots=True)
+class Slot:
+    """Everything that decisions on a slot depend on. Times are ms since 1970.
+
+    `queue` holds waiting requests in queue order and `waiting_places` the sum of their party sizes; `live` maps a venue
+    to its live request; `seen` maps the id of every record that counted to its offset.
+    """
+
+    slot_id: str
+    phase: Phase = "unopened"
+    capacity: int = 0
+    opens_at: int = 0
+    closes_at: int = 0
+    waitlist: int | None = None
+    rule_version: str = ""
+    closed_for: str = ""
+    time: int = 0
+    sequence: int = 0
+    previous_hash: str = FIRST_PREVIOUS
+    taken: int = 0
+    waiting_places: int = 0
+    requests: dict[str, Request] = field(default_factory=dict)
+    queue: dict[str, Request] = field(default_factory=dict)
+    live: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    timers: set[Timer] = field(default_factory=set)
+
+    @property
+    def free(self) -> int:
+        return self.capacity - self.taken
+
+    def restore(self, request: Request) -> None:
+        """Put a stored request back. Call in the order of offsets, so that the queue comes out in its order."""
+        self.requests[request.request_id] = request
+        if request.live:
+            self.live[request.venue_id] = request.request_id
+        if request.status == "waitlisted":
+            self.queue[request.request_id] = request
+            self.waiting_places += request.party_size
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where and when a record stands: its partition, its offset, the broker's time in ms, and its id."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A sealed decision: the event and its canonical bytes."""
+
+    event: Decision
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a record. `original` is the offset of the record that a repeat repeats."""
+
+    kind: Literal["decided", "applied", "ignored", "repeat", "refused"]
+    decisions: tuple[Decided, ...] = ()
+    original: int | None = None
+    why: str = ""
+
+
+def decide(slot: Slot, at: At, record: Event, rules: RuleVersion) -> Verdict:
+    """Decide one record on its slot, whose state moves with it.
+
+    `rules` is the version that the slot is under (for `slot-opened`: that the record names).
+    """
+    if slot.phase == "unopened" and not isinstance(record, SlotOpened):
+        return Verdict("refused", why="this slot was never opened")
+    slot.time = max(slot.time, at.timestamp)
+    if at.id in slot.seen:
+        return Verdict("repeat", original=slot.seen[at.id])
+    slot.seen[at.id] = at.offset
+    turn = _Turn(slot, at, rules)
+    assert isinstance(record, SlotRecord)
+    match record:
+        case SlotOpened():
+            applied = turn.open(record)
+        case SlotClosed():
+            applied = turn.close(record.reason)
+        case BookingRequested():
+            applied = turn.request(record)
+        case BookingCancelled():
+            applied = turn.cancel(record.request_id)
+        case TimerFired():
+            applied = turn.fire(record)
+        case _:
+            raise TypeError(f"{record.type} is no record of a slot")
+    if turn.decisions:
+        return Verdict("decided", tuple(turn.decisions))
+    return Verdict("applied" if applied else "ignored")
+
+
+class _Turn:
+    """One record's turn on its slot. Each method says whether the record changed anything."""
+
+    def __init__(self, slot: Slot, at: At, rules: RuleVersion) -> None:
+        self._slot = slot
+        self._at = at
+        self._rules = rules
+        self.decisions: list[Decided] = []
+
+    def open(self, record: SlotOpened) -> bool:
+        slot = self._slot
+        if slot.phase != "unopened":
+            return False
+        slot.phase = "open"
+        slot.capacity = record.capacity
+        slot.opens_at = milliseconds(record.opens_at)
+        slot.closes_at = milliseconds(record.closes_at)
+        slot.waitlist = record.waitlist
+        slot.rule_version = record.rule_version
+        slot.timers.add(("closing", "", slot.closes_at))
+        return True
+
+    def close(self, reason: str) -> bool:
+        slot = self._slot
+        if slot.phase == "cancelled":
+            return False
+        slot.phase = "cancelled"
+        slot.closed_for = reason
+        slot.timers.clear()
+        booked = [request for request in slot.requests.values() if request.status in HOLDS_PLACES]
+        for request in [*booked, *slot.queue.values()]:
+            self._settle(request, "released", reason)
+        return True
+
+    def request(self, record: BookingRequested) -> bool:
+        slot = self._slot
+        if record.request_id in slot.requests:
+            return False
+        request = Request(record.request_id, record.venue_id, record.party_size, self._at.offset)
+        slot.requests[request.request_id] = request
+        refusal = self._refusal(request)
+        if refusal:
+            self._settle(request, "rejected", refusal)
+        elif request.party_size <= slot.free:
+            self._settle(request, "confirmed", "place-free")
+        elif slot.waitlist is not None and len(slot.queue) >= slot.waitlist:
+            self._settle(request, "rejected", "waitlist-full")
+        else:
+            self._settle(request, "waitlisted", "full")
+        return True
+
+    def _refusal(self, request: Request) -> str:
+        slot = self._slot
+        if slot.phase == "cancelled":
+            return slot.closed_for
+        if slot.phase == "closed":
+            return "closed"
+        if slot.time + self._rules.early_tolerance_ms < slot.opens_at:
+            return "early"
+        if request.party_size > slot.capacity:
+            return "party-too-large"
+        if request.venue_id in slot.live:
+            return "already-live"
+        return ""
+
+    def cancel(self, request_id: str) -> bool:
+        slot = self._slot
+        request = slot.requests.get(request_id)
+        if request is None or not request.live:
+            return False
+        freed = request.status in HOLDS_PLACES
+        self._settle(request, "released", "cancelled")
+        if freed and slot.phase == "open":
+            for waiting in list(self._reached()):
+                self._settle(waiting, "promoted", "place-freed")
+        return True
+
+    def _reached(self) -> Iterator[Request]:
+        """Who in the queue the free places reach, in order: a party too large is passed over and keeps its place."""
+        free = self._slot.free
+        for waiting in self._slot.queue.values():
+            if free == 0:
+                return
+            if waiting.party_size <= free:
+                free -= waiting.party_size
+                yield waiting
+
+    def fire(self, record: TimerFired) -> bool:
+        slot = self._slot
+        timer = (record.kind, record.subject, milliseconds(record.due_at))
+        if timer not in slot.timers or slot.time < timer[2]:
+            return False
+        slot.timers.discard(timer)
+        slot.phase = "closed"
+        for waiting in list(slot.queue.values()):
+            self._settle(waiting, "released", "closed")
+        return True
+
+    def _settle(self, request: Request, outcome: str, reason: str) -> None:
+        """Make an outcome the request's state and add it to the slot's chain."""
+        slot = self._slot
+        if outcome not in MOVES[request.status]:
+            raise AssertionError(f"{request.request_id} cannot become {outcome} from {request.status or 'new'}")
+        self._move(request, outcome)
+        place = len(slot.queue) if outcome == "waitlisted" else None
+        ahead = slot.waiting_places - request.party_size if outcome == "waitlisted" else None
+        text = self._rules.say(
+            reason,
+            {
+                "place": place,
+                "ahead": ahead,
+                "capacity": slot.capacity,
+                "party_size": request.party_size,
+                "taken": slot.taken,
+            },
+        )
+        slot.sequence += 1
+        event, data = seal(
+            OUTCOMES[outcome](
+                ahead=ahead,
+                capacity=slot.capacity,
+                decided_at=instant(slot.time),
+                log_offset=self._at.offset,
+                log_partition=self._at.partition,
+                outcome=outcome,
+                party_size=request.party_size,
+                place=place,
+                previous_hash=slot.previous_hash,
+                reason=reason,
+                reason_en=text.en,
+                reason_zh=text.zh,
+                request_id=request.request_id,
+                rule_version=slot.rule_version,
+                sequence=slot.sequence,
+                slot_id=slot.slot_id,
+                taken=slot.taken,
+                venue_id=request.venue_id,
+            )
+        )
+        assert isinstance(event.hash, str)
+        slot.previous_hash = event.hash
+        self.decisions.append(Decided(event, data))
+
+    def _move(self, request: Request, outcome: str) -> None:
+        """Keep the slot's sums, queue and live requests in step with the request's new state."""
+        slot = self._slot
+        if request.status in HOLDS_PLACES:
+            slot.taken -= request.party_size
+        elif request.status == "waitlisted":
+            del slot.queue[request.request_id]
+            slot.waiting_places -= request.party_size
+        if outcome in HOLDS_PLACES:
+            slot.taken += request.party_size
+        elif outcome == "waitlisted":
+            slot.queue[request.request_id] = request
+            slot.waiting_places += request.party_size
+        request.status = outcome
+        if request.live:
+            slot.live[request.venue_id] = request.request_id
+        elif slot.live.get(request.venue_id) == request.request_id:
+            del slot.live[request.venue_id]
+        assert 0 <= slot.taken <= slot.capacity, f"slot {slot.slot_id} would be oversold"

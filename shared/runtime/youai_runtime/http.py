@@ -1,0 +1,188 @@
+"""HTTP: the app that every service starts from, with its limits, ids, logs, metrics and health."""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from youai_runtime import logs, metrics, problems
+from youai_runtime.problems import Problem
+
+log = logs.get(__name__)
+
+MOST_BODY = 64 * 1024
+"""Bytes of a request's body, where a call does not allow more."""
+
+_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+Checks = Callable[[], Awaitable[dict[str, str]]]
+"""What readiness asks: names of what is not ready, each with why; empty when ready."""
+
+
+def create_app(
+    title: str,
+    *,
+    ready: Checks,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    large_bodies: dict[str, int] | None = None,
+) -> FastAPI:
+    """A FastAPI app with health, metrics, problem+json errors and bounds on the body.
+
+    `large_bodies` maps a path to the most bytes that it takes, where that is more than MOST_BODY.
+    """
+    app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_exception_handler(Problem, problems.on_problem)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_exception_handler(Exception, problems.on_error)
+    app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
+    app.add_middleware(_Observed)
+    add_health(app, ready)
+    return app
+
+
+def add_health(app: FastAPI, ready: Checks) -> None:
+    """Add /livez, /readyz and /metrics."""
+
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz(response: Response) -> dict[str, Any]:
+        waiting = await ready()
+        if waiting:
+            response.status_code = 503
+        return {"status": "waiting" if waiting else "ready", "waiting": waiting}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics_page() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def current_traceparent() -> str | None:
+    """The trace context of the request at hand, to be handed on in events."""
+    value: str | None = structlog.contextvars.get_contextvars().get("traceparent")
+    return value
+
+
+def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> uvicorn.Server:
+    """A uvicorn server that drains for at most 8 s on SIGTERM and closes idle connections after 15 s."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan=lifespan,
+            timeout_graceful_shutdown=8,
+            timeout_keep_alive=15,
+            limit_concurrency=2_000,
+            backlog=2_048,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+
+
+class _BodyLimit:
+    """Refuses a body past its limit with 413, whether or not its length was announced, without reading the rest."""
+
+    def __init__(self, app: ASGIApp, large_bodies: dict[str, int]) -> None:
+        self._app = app
+        self._large = large_bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._large.get(scope["path"], MOST_BODY)
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > limit:
+            await self._refuse(scope, receive, send, limit)
+            return
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > limit:
+                await self._refuse(scope, receive, send, limit)
+                return
+        await self._app(scope, _replay(bytes(body), receive), send)
+
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+        problem = Problem(
+            413,
+            "too-large",
+            f"请求体超过 {limit} 字节的上限。",
+            f"The body is larger than the {limit} bytes that this call takes.",
+            {"Connection": "close"},
+        )
+        await problems.response(problem, language, scope["path"])(scope, receive, send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+class _Observed:
+    """Gives each request an id and a trace, logs its answer, counts it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:64] or secrets.token_hex(8)
+        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+        if not _TRACEPARENT.match(traceparent):
+            traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
+        started, status = time.perf_counter(), 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode("latin-1"))]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            took = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unknown")
+            metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
+            metrics.HTTP_SECONDS.labels(scope["method"], route).observe(took)
+            if status >= 500 or route not in ("/livez", "/readyz", "/metrics"):
+                log.info("answered", method=scope["method"], path=scope["path"], status=status, ms=round(took * 1000, 1))
+

@@ -1,0 +1,108 @@
+"""Kafka: how this suite makes its producers, names partitions, and publishes in order."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+DELIVERY_TIMEOUT_S = 5.0
+"""A produce that is not acknowledged within this time is reported as failed (it may still arrive)."""
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of `key`, as Kafka's default partitioner in every client counts it."""
+    number: int = murmur2(key) & 0x7FFFFFFF
+    return number % partitions
+
+
+def make_producer(bootstrap: str, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
+    """An idempotent producer, every append acknowledged by all in-sync replicas, every wait bounded."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=linger_ms,
+        max_batch_size=256 * 1024,
+        request_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+        retry_backoff_ms=50,
+        metadata_max_age_ms=30_000,
+    )
+
+
+async def start(client: Any) -> None:
+    """Start a consumer or a producer, asking again while the broker is away."""
+    delay = 0.1
+    while True:
+        try:
+            await client.start()
+            return
+        except KafkaError:
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be published to a given partition."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Publisher:
+    """Publishes in order: of a partition nothing goes out before everything earlier is acknowledged.
+
+    aiokafka, idempotent too, drops a batch whose partition has no leader and sends later ones; readers drop what lies
+    at or below their high-water mark, so a later record must never overtake an earlier one. Hence one batch at a time
+    a partition, each awaited. Partitions go side by side.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        """Publish and await every ack. Raises KafkaError: of the failed partition nothing later was sent."""
+        lines: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+        for record in records:
+            lines[record.topic, record.partition].append(record)
+        results = await asyncio.gather(
+            *(self._publish_line(topic, partition, line) for (topic, partition), line in lines.items()),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _publish_line(self, topic: str, partition: int, line: list[Outgoing]) -> None:
+        batch = self._producer.create_batch()
+        for record in line:
+            if not self._append(batch, record):
+                await self._send(batch, topic, partition)
+                batch = self._producer.create_batch()
+                self._append(batch, record)
+        await self._send(batch, topic, partition)
+
+    @staticmethod
+    def _append(batch: Any, record: Outgoing) -> bool:
+        appended = batch.append(
+            key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
+        )
+        return appended is not None
+
+    async def _send(self, batch: Any, topic: str, partition: int) -> None:
+        batch.close()
+        # Twice the delivery timeout: the producer's own comes first, and this only bounds a producer that is stuck.
+        async with asyncio.timeout(DELIVERY_TIMEOUT_S * 2):
+            acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
+            await acknowledged

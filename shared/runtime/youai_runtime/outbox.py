@@ -1,0 +1,164 @@
+"""The transactional outbox: events stored with the state that they tell of, published in order by a relay.
+
+Lock the aggregate's row before adding its events, so that two commands on it cannot pass each other here.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from youai_contracts import codec, topics
+from youai_contracts.events import Event
+
+from youai_runtime import logs, metrics
+from youai_runtime.errors import is_transient
+from youai_runtime.kafka import Outgoing, Publisher, partition_of
+from youai_runtime.lane import Record
+
+log = logs.get(__name__)
+
+MOST_ROWS = 1_000
+KEPT = "7 days"
+"""How long published rows stay, for looking into what was sent."""
+
+_INSERT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4)"
+
+
+async def add(
+    connection: asyncpg.Connection, events: Sequence[Event], *, source: str, traceparent: str | None = None
+) -> None:
+    """Store events to be published, in order, in the transaction at hand. `ce_id` is given by the relay."""
+    now = datetime.now(UTC)
+    messages = [codec.encode(event, id="", source=source, at=now, traceparent=traceparent) for event in events]
+    await connection.executemany(
+        _INSERT, [(m.topic, m.key, m.value, _flatten(m.headers)) for m in messages]
+    )
+
+
+async def add_dead_letter(
+    connection: asyncpg.Connection, service: str, topic: str, record: Record, error: str
+) -> None:
+    """Store a record that could not be read for the service's dead-letter topic: as received, with why in headers."""
+    extra = (
+        ("dead-letter-topic", topic.encode()),
+        ("dead-letter-partition", str(record.partition).encode()),
+        ("dead-letter-offset", str(record.offset).encode()),
+        ("dead-letter-error", error.encode("utf-8", "backslashreplace")[:1000]),
+        ("dead-letter-attempts", b"1"),
+    )
+    await connection.execute(
+        _INSERT,
+        topics.dead_letter(service).name,
+        record.key,
+        record.value,
+        _flatten((*((name, value or b"") for name, value in record.headers), *extra)),
+    )
+    metrics.DEAD_LETTERS.labels(topic).inc()
+
+
+class Relay:
+    """Numbers committed rows and publishes them by position. Many may run; the row's lock lets one number at a time.
+
+    Every publisher starts at the watermark and goes in order, so whoever runs, a reader meets each position for the
+    first time after all earlier ones, and drops what it meets again.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, service: str, poll_s: float = 0.03) -> None:
+        self._pool = pool
+        self._publisher = Publisher(producer)
+        self._service = service
+        self._poll_s = poll_s
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Publish until `stop`; while broker or database are away, wait and ask again."""
+        delay = self._poll_s
+        turns = 0
+        while not self._stopping.is_set():
+            try:
+                moved = await self.turn()
+                delay = 0.0 if moved == MOST_ROWS else self._poll_s
+                turns += 1
+                if turns % 20_000 == 1:
+                    await self._prune()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("relay-waits", error=repr(error))
+                delay = min(max(delay, 0.05) * 2, 2.0)
+            try:
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+
+    async def stop(self) -> None:
+        """Ask `run` to end after the batch at hand."""
+        self._stopping.set()
+
+    async def turn(self) -> int:
+        """Number what is new and publish from the watermark; returns how many rows went out."""
+        async with self._pool.acquire() as connection:
+            rows = await self._number(connection)
+        metrics.RELAY_AGE.set((datetime.now(UTC) - rows[0]["created_at"]).total_seconds() if rows else 0)
+        if not rows:
+            return 0
+        await self._publisher.publish(self._outgoing(row) for row in rows)
+        async with self._pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE relay SET published_position = greatest(published_position, $1)", rows[-1]["position"]
+            )
+        return len(rows)
+
+    async def _number(self, connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async with connection.transaction():
+            await connection.execute("SELECT 1 FROM relay FOR UPDATE")
+            await connection.execute(
+                """
+                WITH fresh AS (
+                    SELECT id, row_number() OVER (ORDER BY id) AS n
+                    FROM (SELECT id FROM outbox WHERE position IS NULL ORDER BY id LIMIT $1) AS waiting
+                ), numbered AS (
+                    UPDATE outbox SET position = relay.last_position + fresh.n
+                    FROM fresh, relay WHERE outbox.id = fresh.id RETURNING 1
+                )
+                UPDATE relay SET last_position = last_position + (SELECT count(*) FROM numbered)
+                WHERE EXISTS (SELECT FROM numbered)
+                """,
+                MOST_ROWS,
+            )
+        rows: list[asyncpg.Record] = await connection.fetch(
+            "SELECT position, topic, key, value, headers, created_at FROM outbox"
+            " WHERE position > (SELECT published_position FROM relay) ORDER BY position LIMIT $1",
+            MOST_ROWS,
+        )
+        return rows
+
+    def _outgoing(self, row: asyncpg.Record) -> Outgoing:
+        topic: str = row["topic"]
+        key, value = row["key"], row["value"]
+        headers = _unflatten(row["headers"])
+        if topic != topics.dead_letter(self._service).name:
+            ce_id = f"{self._service}-{row['position']}".encode()
+            headers = tuple((name, ce_id if name == "ce_id" else raw) for name, raw in headers)
+        elif key is None and value is None:
+            value = b""  # the client cannot send a record with neither
+        count = topics.BY_NAME[topic].partitions
+        return Outgoing(topic, partition_of(key, count) if key else 0, key, value, headers)
+
+    async def _prune(self) -> None:
+        async with self._pool.acquire() as connection:
+            await connection.execute(
+                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE position <="
+                f" (SELECT published_position FROM relay) AND created_at < now() - interval '{KEPT}' LIMIT 10000)"
+            )
+
+
+def _flatten(headers: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    return [part for name, value in headers for part in (name.encode(), value)]
+
+
+def _unflatten(parts: Sequence[bytes]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name.decode(), value) for name, value in zip(parts[::2], parts[1::2], strict=True))
