@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 from fastapi import Request
@@ -70,7 +71,7 @@ class Authenticator:
             raise unauthorized("访问令牌无效。", f"The token is not valid: {error}.") from None
         return _principal(claims)
 
-    async def _signing_key(self, token: str) -> object:
+    async def _signing_key(self, token: str) -> Any:
         if self._jwks is None:
             return self._key
         key = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)

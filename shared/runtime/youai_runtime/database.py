@@ -1,15 +1,24 @@
 """PostgreSQL: the pool and the migrations."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 from pogo_core.util import migrate as pogo
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:  # asyncpg's classes are generic in their stubs alone
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
 
 RUNTIME_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_119_001
 
 
-async def connect_pool(dsn: str, *, name: str, size: int) -> asyncpg.Pool:
+async def connect_pool(dsn: str, *, name: str, size: int) -> Pool:
     """A pool of at most `size` connections, opened when first used, so that a service starts without its database.
 
     Every wait is bounded: 5 s for a connection and for a lock, 10 s for a statement and for an idle transaction.

@@ -184,5 +184,6 @@ class _Observed:
             metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
             metrics.HTTP_SECONDS.labels(scope["method"], route).observe(took)
             if status >= 500 or route not in ("/livez", "/readyz", "/metrics"):
-                log.info("answered", method=scope["method"], path=scope["path"], status=status, ms=round(took * 1000, 1))
-
+                log.info(
+                    "answered", method=scope["method"], path=scope["path"], status=status, ms=round(took * 1000, 1)
+                )

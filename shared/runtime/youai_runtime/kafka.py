@@ -95,9 +95,7 @@ class Publisher:
 
     @staticmethod
     def _append(batch: Any, record: Outgoing) -> bool:
-        appended = batch.append(
-            key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
-        )
+        appended = batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
         return appended is not None
 
     async def _send(self, batch: Any, topic: str, partition: int) -> None:

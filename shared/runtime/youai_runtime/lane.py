@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from youai_contracts.topics import Topic
 
 from youai_runtime import kafka, logs, metrics
+from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 
 log = logs.get(__name__)
@@ -57,10 +58,10 @@ class Work:
     deduplicates: bool = True
     """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
 
-    async def load(self, connection: asyncpg.Connection, partition: int) -> None:
+    async def load(self, connection: Connection, partition: int) -> None:
         """Fill memory from the database, under the row's lock."""
 
-    async def recover(self, connection: asyncpg.Connection, partition: int) -> None:
+    async def recover(self, connection: Connection, partition: int) -> None:
         """Finish what may have been cut off after a commit (publish again), under the row's lock."""
 
     def forget(self, partition: int) -> None:
@@ -69,7 +70,7 @@ class Work:
     async def effect(self, partition: int, records: Sequence[Record]) -> None:
         """Effects outside the database that must be there before progress moves (an append to another log)."""
 
-    async def apply(self, connection: asyncpg.Connection, partition: int, records: Sequence[Record]) -> None:
+    async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         """The work itself, in the transaction that moves progress."""
 
     async def after_commit(self, partition: int) -> None:
@@ -103,7 +104,7 @@ class Lane:
         self,
         work: Work,
         *,
-        pool: asyncpg.Pool,
+        pool: Pool,
         bootstrap: str,
         client_id: str,
         consumer_factory: Callable[..., Any] = AIOKafkaConsumer,
@@ -182,9 +183,7 @@ class Lane:
         if batches:
             async with self._busy:
                 gate = asyncio.Semaphore(SIDE_BY_SIDE)
-                await asyncio.gather(
-                    *(self._guarded(gate, tp.partition, records) for tp, records in batches.items())
-                )
+                await asyncio.gather(*(self._guarded(gate, tp.partition, records) for tp, records in batches.items()))
 
     async def _guarded(self, gate: asyncio.Semaphore, partition: int, records: Sequence[Record]) -> None:
         async with gate:
@@ -285,9 +284,7 @@ class Lane:
                 raise LaneBroken(f"expected offset {expected}, got {record.offset}: records are missing")
         return records
 
-    def _drop_seen(
-        self, partition: int, records: Sequence[Record]
-    ) -> tuple[Sequence[Record], tuple[int, ...] | None]:
+    def _drop_seen(self, partition: int, records: Sequence[Record]) -> tuple[Sequence[Record], tuple[int, ...] | None]:
         high_water = self._high_water[partition]
         if not self.work.deduplicates:
             return records, high_water
@@ -329,9 +326,7 @@ class Lane:
             if not moved:
                 continue
             try:
-                await self._consumer.commit(
-                    {TopicPartition(self.work.topic.name, p): n for p, n in moved.items()}
-                )
+                await self._consumer.commit({TopicPartition(self.work.topic.name, p): n for p, n in moved.items()})
                 reported |= moved
             except KafkaError as error:
                 log.debug("commit-skipped", lane=self.work.name, error=repr(error))
@@ -364,15 +359,13 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._lane.assigned([tp.partition for tp in assigned])
 
 
-async def _lock_progress(connection: asyncpg.Connection, lane: str, partition: int) -> asyncpg.Record:
-    select = (
-        "SELECT next_offset, last_id, high_water FROM lane_progress"
-        " WHERE lane = $1 AND partition = $2 FOR UPDATE"
-    )
+async def _lock_progress(connection: Connection, lane: str, partition: int) -> asyncpg.Record:
+    select = "SELECT next_offset, last_id, high_water FROM lane_progress WHERE lane = $1 AND partition = $2 FOR UPDATE"
     row = await connection.fetchrow(select, lane, partition)
     if row is None:
         await connection.execute(
             "INSERT INTO lane_progress (lane, partition) VALUES ($1, $2) ON CONFLICT DO NOTHING", lane, partition
         )
         row = await connection.fetchrow(select, lane, partition)
+    assert row is not None
     return row

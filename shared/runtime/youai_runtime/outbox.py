@@ -13,6 +13,7 @@ from youai_contracts import codec, topics
 from youai_contracts.events import Event
 
 from youai_runtime import logs, metrics
+from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 from youai_runtime.kafka import Outgoing, Publisher, partition_of
 from youai_runtime.lane import Record
@@ -26,20 +27,14 @@ KEPT = "7 days"
 _INSERT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4)"
 
 
-async def add(
-    connection: asyncpg.Connection, events: Sequence[Event], *, source: str, traceparent: str | None = None
-) -> None:
+async def add(connection: Connection, events: Sequence[Event], *, source: str, traceparent: str | None = None) -> None:
     """Store events to be published, in order, in the transaction at hand. `ce_id` is given by the relay."""
     now = datetime.now(UTC)
     messages = [codec.encode(event, id="", source=source, at=now, traceparent=traceparent) for event in events]
-    await connection.executemany(
-        _INSERT, [(m.topic, m.key, m.value, _flatten(m.headers)) for m in messages]
-    )
+    await connection.executemany(_INSERT, [(m.topic, m.key, m.value, _flatten(m.headers)) for m in messages])
 
 
-async def add_dead_letter(
-    connection: asyncpg.Connection, service: str, topic: str, record: Record, error: str
-) -> None:
+async def add_dead_letter(connection: Connection, service: str, topic: str, record: Record, error: str) -> None:
     """Store a record that could not be read for the service's dead-letter topic: as received, with why in headers."""
     extra = (
         ("dead-letter-topic", topic.encode()),
@@ -65,7 +60,7 @@ class Relay:
     first time after all earlier ones, and drops what it meets again.
     """
 
-    def __init__(self, pool: asyncpg.Pool, producer: AIOKafkaProducer, *, service: str, poll_s: float = 0.03) -> None:
+    def __init__(self, pool: Pool, producer: AIOKafkaProducer, *, service: str, poll_s: float = 0.03) -> None:
         self._pool = pool
         self._publisher = Publisher(producer)
         self._service = service
@@ -112,7 +107,7 @@ class Relay:
             )
         return len(rows)
 
-    async def _number(self, connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    async def _number(self, connection: Connection) -> list[asyncpg.Record]:
         async with connection.transaction():
             await connection.execute("SELECT 1 FROM relay FOR UPDATE")
             await connection.execute(

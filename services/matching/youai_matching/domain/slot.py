@@ -1,17 +1,17 @@
 """A slot's whole life: the states of a request, what moves it from one to the next, and in which order.
 
-    request        on              becomes      reason
-    -------------  --------------  -----------  ------------------------------------------------
-    (none)         booking-        confirmed    place-free
-                   requested       waitlisted   full
-                                   rejected     early, closed, session-cancelled, party-too-large,
-                                                already-live, waitlist-full
-    waitlisted     a place freed   promoted     place-freed
-                   its cancelling  released     cancelled
-                   closing         released     closed
-                   slot-closed     released     session-cancelled, offer-withdrawn
-    confirmed,     its cancelling  released     cancelled
-    promoted       slot-closed     released     session-cancelled, offer-withdrawn
+request        on              becomes      reason
+-------------  --------------  -----------  ------------------------------------------------
+(none)         booking-        confirmed    place-free
+               requested       waitlisted   full
+                               rejected     early, closed, session-cancelled, party-too-large,
+                                            already-live, waitlist-full
+waitlisted     a place freed   promoted     place-freed
+               its cancelling  released     cancelled
+               closing         released     closed
+               slot-closed     released     session-cancelled, offer-withdrawn
+confirmed,     its cancelling  released     cancelled
+promoted       slot-closed     released     session-cancelled, offer-withdrawn
 """
 
 from collections.abc import Iterator
