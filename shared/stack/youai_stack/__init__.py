@@ -1,0 +1,1 @@
+"""The command line of Youai, and the embedded Kafka and PostgreSQL for one machine."""

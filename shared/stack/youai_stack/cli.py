@@ -1,0 +1,248 @@
+"""The command line `youai`: what each command takes; what it does lies in other modules, imported when it is called."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from youai_stack.errors import StackError
+
+app = typer.Typer(
+    name="youai",
+    help="Youai 友爱: a city's two-way market of needs and services, on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+dlq_app = typer.Typer(help="Dead letters: records that a service could not read.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of this stack (default: .youai beside the launcher).", show_default=False),
+]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Youai 友爱: a city's two-way market of needs and services, on one machine."""
+    if debug:
+        os.environ["YOUAI_DEBUG"] = "1"
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    stack: Annotated[
+        str, typer.Option(help="`embedded`, or `containers` (needs Docker; data goes with them).")
+    ] = "embedded",
+    new_ports: Annotated[bool, typer.Option("--new-ports", help="Choose all ports anew.")] = False,
+) -> None:
+    """Start Kafka, PostgreSQL and every service, and print their addresses. Ctrl-C stops them, unless detached."""
+    from youai_stack import commands
+
+    if stack not in ("embedded", "containers"):
+        raise typer.BadParameter("it is `embedded` or `containers`", param_hint="--stack")
+    commands.up(_home(home), detach=detach, containers=stack == "containers", new_ports=new_ports)
+
+
+@app.command()
+def down(home: HomeOption = None) -> None:
+    """Stop everything. The data stays."""
+    from youai_stack import commands
+
+    commands.down(_home(home))
+
+
+@app.command()
+def reset(
+    home: HomeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop everything and remove the home with all its data."""
+    from youai_stack import commands
+
+    commands.reset(_home(home), yes=yes)
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="A service, a process (matching-worker-1), kafka or postgres.")],
+    home: HomeOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines of each log to begin with.")] = 50,
+) -> None:
+    """Print the logs of a service."""
+    from youai_stack import commands
+
+    commands.logs(_home(home), service, follow=follow, lines=lines)
+
+
+@app.command()
+def status(
+    home: HomeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what runs, where, and how it is."""
+    from youai_stack import commands
+
+    commands.status(_home(home), as_json=as_json)
+
+
+@app.command()
+def scale(
+    service: Annotated[str, typer.Argument(help="A service.")],
+    number: Annotated[int, typer.Argument(min=0, metavar="N", help="How many workers it is to have.")],
+    home: HomeOption = None,
+) -> None:
+    """Start or stop workers of a service, until there are N."""
+    from youai_stack import launch
+
+    launch.scale(_home(home), service, number)
+    print(f"{service} has {number} worker{'' if number == 1 else 's'}.")
+
+
+@app.command()
+def token(
+    org: Annotated[str, typer.Option("--org", metavar="ID", help="Id of the organization.")],
+    role: Annotated[str, typer.Option("--role", help="collector, venue-staff, provider-staff, center or platform.")],
+    subject: Annotated[str, typer.Option("--subject", help="Who the bearer is.")] = "somebody",
+    hours: Annotated[float, typer.Option("--hours", min=0.01, max=8760, help="How long it is good for.")] = 12,
+    home: HomeOption = None,
+) -> None:
+    """Print a signed token for trying things; no service that was told an OIDC issuer takes it."""
+    from youai_stack import tokens
+
+    place = _home(home)
+    place.require()
+    print(tokens.sign(place.keys, organization=org, role=role, subject=subject, hours=hours))
+
+
+@app.command()
+def topics(home: HomeOption = None) -> None:
+    """List the topics: partitions, records, writer, key."""
+    from youai_stack import commands
+
+    commands.topics(_bootstrap(home))
+
+
+@app.command()
+def export(
+    topic: Annotated[str, typer.Argument(help="Name of the topic.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default: print).")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a topic as JSON lines (partition, offset, timestamp, key, headers, data) up to its end as it is now."""
+    from youai_stack import commands
+
+    commands.export(_bootstrap(home), topic, output)
+
+
+@dlq_app.command("list")
+def dlq_list(
+    home: HomeOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most letters of each topic, newest.")] = 100,
+) -> None:
+    """List the dead letters of all services."""
+    from youai_stack import commands
+
+    commands.dlq_list(_bootstrap(home), limit)
+
+
+@dlq_app.command("show")
+def dlq_show(
+    topic: Annotated[str, typer.Argument(help="A dead-letter topic.")],
+    partition: Annotated[int, typer.Argument(min=0)],
+    offset: Annotated[int, typer.Argument(min=0)],
+    home: HomeOption = None,
+) -> None:
+    """Show one dead letter whole: where it came from, why it is here, headers, key and value."""
+    from youai_stack import commands
+
+    commands.dlq_show(_bootstrap(home), topic, partition, offset)
+
+
+def _home(path: Path | None) -> Any:
+    from youai_stack.home import Home
+
+    return Home(path)
+
+
+def _bootstrap(path: Path | None) -> str:
+    """The running stack's broker; without one that of YOUAI_KAFKA. Raises StackError where there is neither."""
+    named = os.environ.get("YOUAI_KAFKA")
+    home = _home(path)
+    if named and home.supervisor() is None:
+        return named
+    return str(home.require_running()["kafka"]["bootstrap"])
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """asyncio.run, in one place."""
+    return asyncio.run(work)
+
+
+LAZY = ("demo", "test")
+"""Commands that are modules of their own, and heavy: looked up only when they are called or listed."""
+
+
+def _add_lazy(argv: list[str]) -> None:
+    """Register `demo` and `test`: in full when they are called, by name and a line of help otherwise."""
+    called = next((word for word in argv if not word.startswith("-")), None)
+    if called == "demo":
+        from youai_stack.demo.command import demo
+
+        app.command("demo")(demo)
+    else:
+        app.command("demo", help="Bring up a stack of its own, run a booking rush, and check every decision.")(_later)
+    if called == "test":
+        from youai_stack.testing import test
+
+        app.command("test")(test)
+    else:
+        app.command("test", help="Run the project's tests (--fast: those without a broker).")(_later)
+
+
+def _later() -> None:
+    """Never called: it stands for a command that was not asked for."""
+
+
+def main() -> None:
+    """Run the command line: exit code 0, 1 with one clear sentence, or 2 on wrong usage."""
+    _add_lazy(sys.argv[1:])
+    try:
+        app(prog_name="youai")
+    except StackError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("Stopped.")
+    except BrokenPipeError:
+        # Whoever read our output has enough (`| head`): nothing is wrong, and nothing more is to be written.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception as error:
+        _fail(f"Something went wrong: {type(error).__name__}: {error}. `youai --debug ...` shows where.")
+
+
+def _fail(sentence: str) -> None:
+    if os.environ.get("YOUAI_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    print(f"youai: {sentence}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,231 @@
+"""What the commands do and show: everything here is for a person at a terminal."""
+
+import asyncio
+import json
+import os
+import secrets
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from youai_stack import launch
+from youai_stack.display import Display
+from youai_stack.errors import StackError
+from youai_stack.home import Home
+
+COLORS = {
+    "ready": "green",
+    "starting": "yellow",
+    "restarting": "yellow",
+    "degraded": "yellow",
+    "external": "cyan",
+}
+console = Console(highlight=False)
+
+
+def up(home: Home, *, detach: bool, containers: bool, new_ports: bool) -> None:
+    """Start a stack, print its addresses, and unless detached stay until a signal comes."""
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # Blocked while the stack starts only for the foreground: the signal then waits for sigwait below.
+    with Display(console) as display:
+        result = launch.up(
+            home,
+            stack="containers" if containers else "embedded",
+            new_ports=new_ports,
+            with_parent=not detach,
+            on_progress=display.on_progress,
+        )
+    waited = f", downloads {result.download_seconds:.1f} s" if result.download_seconds else ""
+    console.print(f"Up in {result.seconds:.1f} s{waited}.\n")
+    _addresses(home, result.status)
+    if detach:
+        return
+    console.print("\nCtrl-C stops it.")
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    while signal.sigtimedwait(stops, 0.5) is None:
+        if home.supervisor() is None:
+            home.end_stale()
+            raise StackError(f"The supervisor is gone: see {home.log('supervisor')}; `youai up` starts again.")
+    console.print("Stopping …")
+    launch.down(home)
+    console.print("Down. The data stays.")
+
+
+def down(home: Home) -> None:
+    with console.status("Stopping …"):
+        ran = launch.down(home)
+    console.print("Down. The data stays." if ran else f"Nothing is running in {home.path}.", soft_wrap=True)
+
+
+def reset(home: Home, *, yes: bool) -> None:
+    home.require()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StackError("`youai reset` removes all data: say --yes where nobody can be asked.")
+        answer = input(f"Remove {home.path} with all its data? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            console.print("Nothing was removed.")
+            return
+    launch.down(home)
+    home.destroy()
+    console.print(f"Removed {home.path}.", soft_wrap=True)
+
+
+def status(home: Home, *, as_json: bool) -> None:
+    known = home.status()
+    is_down = known["state"] == "down"
+    if as_json:
+        print(json.dumps(known, ensure_ascii=False, indent=2))
+    elif is_down:
+        raise StackError(f"No stack is running in {home.path}: start one with `youai up`.")
+    else:
+        console.print(f"[bold]{escape(known['home'])}[/] is {known['state']}\n", soft_wrap=True)
+        _addresses(home, known)
+        _processes(known)
+    if is_down:
+        raise SystemExit(1)
+
+
+def _addresses(home: Home, known: dict[str, Any]) -> None:
+    table = Table("what", "address", "state", box=None, pad_edge=False, header_style="dim")
+    table.add_row("Kafka", known["kafka"]["bootstrap"], _colored(known["kafka"]["state"]))
+    address = known["postgres"]["dsn"].rpartition("@")[2]
+    table.add_row("PostgreSQL", address, _colored(known["postgres"]["state"]))
+    for name, service in known["services"].items():
+        table.add_row(name, service["url"], _colored(service["state"]))
+    console.print(table)
+    console.print(f"\nhome {home.path} · logs {home.logs}", style="dim", soft_wrap=True)
+
+
+def _processes(known: dict[str, Any]) -> None:
+    table = Table("process", "pid", "port", "state", "restarts", "", box=None, pad_edge=False, header_style="dim")
+    for name in ("kafka", "postgres"):
+        store = known[name]
+        table.add_row(name, str(store["pid"] or ""), "", _colored(store["state"]), str(store.get("restarts", "")))
+    for service in known["services"].values():
+        for p in service["processes"]:
+            row = (p["name"], str(p["pid"] or ""), str(p["port"]), _colored(p["state"]), str(p["restarts"]))
+            table.add_row(*row, escape(p["detail"]))
+    console.print()
+    console.print(table)
+
+
+def _colored(state: str) -> str:
+    return f"[{COLORS.get(state, 'red')}]{state}[/]"
+
+
+def logs(home: Home, name: str, *, follow: bool, lines: int) -> None:
+    home.require()
+    found = launch.log_files(home, name)
+    prefix = len(found) > 1
+    ends = {}
+    for log in found:
+        # Where the first lines end the following begins: nothing is shown twice or left out.
+        ends[log] = _print_last(log, lines, prefix)
+    while follow:
+        for log in found:
+            ends[log] = _print_from(log, ends[log], prefix)
+        sys.stdout.flush()
+        select.select([], [], [], 0.2)
+
+
+def _print_last(log: Path, lines: int, prefix: bool) -> int:
+    size = log.stat().st_size if log.exists() else 0
+    text = b""
+    if size:
+        with open(log, "rb") as file:
+            file.seek(max(0, size - 512 * (lines + 1) * 4))
+            text = file.read(size - file.tell())
+    for line in text.decode(errors="replace").splitlines()[-lines:] if lines else ():
+        print(f"{log.stem} | {line}" if prefix else line)
+    return size
+
+
+def _print_from(log: Path, start: int, prefix: bool) -> int:
+    """Print the whole lines after `start`; returns where the next ones begin. A log put aside begins anew."""
+    try:
+        if log.stat().st_size < start:
+            start = 0
+        with open(log, "rb") as file:
+            file.seek(start)
+            fresh = file.read(1 << 20)
+    except FileNotFoundError:
+        return start
+    whole, end, _ = fresh.rpartition(b"\n")
+    for line in whole.decode(errors="replace").splitlines():
+        print(f"{log.stem} | {line}" if prefix else line)
+    return start + len(whole) + len(end)
+
+
+def topics(bootstrap: str) -> None:
+    from youai_stack.topics import listed
+
+    table = Table("topic", "partitions", "records", "written by", "key", box=None, pad_edge=False, header_style="dim")
+    for topic in asyncio.run(listed(bootstrap)):
+        table.add_row(topic.name, str(topic.partitions), f"{topic.records:,}", topic.writer, topic.key)
+    console.print(table)
+
+
+def export(bootstrap: str, topic: str, output: Path | None) -> None:
+    from youai_stack.export import export as run
+
+    if output is None:
+        asyncio.run(run(bootstrap, topic, sys.stdout.buffer.write))
+        sys.stdout.buffer.flush()
+        return
+    begun = time.monotonic()
+    # Beside the file, then in its place: an export that was cut short leaves no half of itself.
+    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
+    try:
+        with open(part, "wb", buffering=1 << 20) as file:
+            count = asyncio.run(run(bootstrap, topic, file.write))
+        os.replace(part, output)
+    except OSError as error:
+        raise StackError(f"{output} cannot be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    took = time.monotonic() - begun
+    print(f"{count:,} records of {topic} written to {output} in {took:.1f} s", file=sys.stderr)
+
+
+def dlq_list(bootstrap: str, limit: int) -> None:
+    from youai_stack import dlq
+
+    found, total = asyncio.run(dlq.letters(bootstrap, limit))
+    if not found:
+        console.print("There are no dead letters.")
+        return
+    table = Table("topic", "partition", "offset", "from", "error", box=None, pad_edge=False, header_style="dim")
+    for letter in found:
+        place = (letter.topic, str(letter.partition), str(letter.offset))
+        table.add_row(*place, escape(letter.source), escape(letter.error))
+    console.print(table)
+    if total > len(found):
+        console.print(f"\n{len(found)} of {total} are shown: --limit shows more.", style="dim")
+
+
+def dlq_show(bootstrap: str, topic: str, partition: int, offset: int) -> None:
+    from youai_stack import dlq
+
+    letter = asyncio.run(dlq.letter(bootstrap, topic, partition, offset))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, text in (
+        ("from", letter.source),
+        ("error", letter.error),
+        ("attempts", letter.attempts),
+        ("key", "(none)" if letter.key is None else letter.key),
+    ):
+        table.add_row(name, escape(text))
+    for name, text in letter.headers.items():
+        table.add_row(f"header {escape(name)}", escape(text))
+    console.print(table)
+    print(f"\n{letter.value}")
