@@ -85,7 +85,7 @@ def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers:
     """
     if value is None:
         raise Undecodable("the record has no value")
-    attributes = {name: raw for name, raw in record_headers}
+    attributes = dict(record_headers)
     id_, type_ = _text(attributes, "ce_id"), _text(attributes, "ce_type")
     if type_ not in topic.event_types:
         raise Undecodable(f"type {type_!r} is not one of {topic.name}")

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from youai_contracts import topics
 from youai_contracts.topics import Topic
 
-# No NUL anywhere: PostgreSQL cannot store it, and a lane must never meet a record that it may not skip and cannot write.
+# No NUL anywhere: PostgreSQL cannot store it, and a lane must never meet what it may not skip and cannot write.
 Id = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x20\\x7f]+$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00]+$")]
 Label = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]

@@ -23,6 +23,9 @@ log = logs.get(__name__)
 MOST_BODY = 64 * 1024
 """Bytes of a request's body, where a call does not allow more."""
 
+MOST_IN_FLIGHT = 1_000
+"""Requests served at a time by one process; beyond it the honest answer is 503, at once."""
+
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 Checks = Callable[[], Awaitable[dict[str, str]]]
@@ -46,6 +49,7 @@ def create_app(
     app.add_exception_handler(HTTPException, problems.on_http)
     app.add_exception_handler(Exception, problems.on_error)
     app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
+    app.add_middleware(_Admission, most=MOST_IN_FLIGHT)
     app.add_middleware(_Observed)
     add_health(app, ready)
     return app
@@ -88,7 +92,6 @@ def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = 
             lifespan=lifespan,
             timeout_graceful_shutdown=8,
             timeout_keep_alive=15,
-            limit_concurrency=2_000,
             backlog=2_048,
             h11_max_incomplete_event_size=64 * 1024,
         )
@@ -148,6 +151,29 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+class _Admission:
+    """Refuses with 503 what would only wait in a queue that grows."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ("/livez", "/readyz", "/metrics"):
+            await self._app(scope, receive, send)
+            return
+        if self._in_flight >= self._most:
+            language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+            await problems.response(problems.unavailable(), language, scope["path"])(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
 
 
 class _Observed:

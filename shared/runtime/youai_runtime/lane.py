@@ -83,15 +83,15 @@ def fingerprint(record: Record) -> bytes:
     return hashlib.sha256(raw or b"").digest()
 
 
-def source_position(record: Record) -> tuple[int, ...] | None:
-    """Where a record stands at its source: (position,) of an outbox, (offset, index) of a decision; else None.
+def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
+    """Where a record stands at its source: (position,) of an outbox, (offset, index) of a decision.
 
-    The source and its partition come first in `ce_id` and are the same within one partition of a topic.
+    `ce_id` is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
     """
-    raw = next((value for name, value in record.headers if name == "ce_id"), None)
-    if raw is None:
+    raw = next((value for name, value in record.headers if name == "ce_id"), None) or b""
+    source, *numbers = raw.split(b"-")
+    if source not in (topic.writer.encode(), str(record.partition).encode()):
         return None
-    head, *numbers = raw.split(b"-")
     if not numbers or not all(number.isdigit() and len(number) < 19 for number in numbers):
         return None
     return tuple(int(number) for number in numbers)
@@ -290,7 +290,7 @@ class Lane:
             return records, high_water
         fresh = []
         for record in records:
-            position = source_position(record)
+            position = source_position(self.work.topic, record)
             if position is not None:
                 if high_water is not None and position <= high_water:
                     continue

@@ -34,23 +34,30 @@ async def add(connection: Connection, events: Sequence[Event], *, source: str, t
     await connection.executemany(_INSERT, [(m.topic, m.key, m.value, _flatten(m.headers)) for m in messages])
 
 
-async def add_dead_letter(connection: Connection, service: str, topic: str, record: Record, error: str) -> None:
-    """Store a record that could not be read for the service's dead-letter topic: as received, with why in headers."""
-    extra = (
+async def add_dead_letters(
+    connection: Connection, service: str, topic: str, refused: Sequence[tuple[Record, str]]
+) -> None:
+    """Store records that could not be read for the service's dead-letter topic: as received, with why in headers."""
+    target = topics.dead_letter(service).name
+    await connection.executemany(
+        _INSERT,
+        [
+            (target, record.key, record.value, _flatten((*record.headers, *_explain(topic, record, why))))
+            for record, why in refused
+        ],
+    )
+    if refused:
+        metrics.DEAD_LETTERS.labels(topic).inc(len(refused))
+
+
+def _explain(topic: str, record: Record, why: str) -> tuple[tuple[str, bytes], ...]:
+    return (
         ("dead-letter-topic", topic.encode()),
         ("dead-letter-partition", str(record.partition).encode()),
         ("dead-letter-offset", str(record.offset).encode()),
-        ("dead-letter-error", error.encode("utf-8", "backslashreplace")[:1000]),
+        ("dead-letter-error", why.encode("utf-8", "backslashreplace")[:1000]),
         ("dead-letter-attempts", b"1"),
     )
-    await connection.execute(
-        _INSERT,
-        topics.dead_letter(service).name,
-        record.key,
-        record.value,
-        _flatten((*((name, value or b"") for name, value in record.headers), *extra)),
-    )
-    metrics.DEAD_LETTERS.labels(topic).inc()
 
 
 class Relay:
@@ -152,7 +159,7 @@ class Relay:
 
 
 def _flatten(headers: Sequence[tuple[str, bytes]]) -> list[bytes]:
-    return [part for name, value in headers for part in (name.encode(), value)]
+    return [part for name, value in headers for part in (name.encode(), value or b"")]
 
 
 def _unflatten(parts: Sequence[bytes]) -> tuple[tuple[str, bytes], ...]:

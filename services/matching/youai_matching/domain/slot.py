@@ -14,7 +14,7 @@ confirmed,     its cancelling  released     cancelled
 promoted       slot-closed     released     session-cancelled, offer-withdrawn
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,7 +25,6 @@ from youai_contracts.events import (
     Event,
     SlotClosed,
     SlotOpened,
-    SlotRecord,
     TimerFired,
 )
 
@@ -51,7 +50,7 @@ Timer = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Request:
-    """A venue's request in a slot; `offset` is its place in the log, `status` its last outcome ("" before the first)."""
+    """A venue's request in a slot; `offset` is its place in the log, `status` its last outcome ("": none yet)."""
 
     request_id: str
     venue_id: str
@@ -77,6 +76,10 @@ class Slot:
     capacity: int = 0
     opens_at: int = 0
     closes_at: int = 0
+    starts_at: int = 0
+    ends_at: int = 0
+    offer_id: str = ""
+    session_id: str = ""
     waitlist: int | None = None
     rule_version: str = ""
     closed_for: str = ""
@@ -133,10 +136,15 @@ class Verdict:
     why: str = ""
 
 
-def decide(slot: Slot, at: At, record: Event, rules: RuleVersion) -> Verdict:
+class UnknownRuleVersion(LookupError):
+    """A slot is under a rule version that this program lacks: it must not decide it."""
+
+
+def decide(slot: Slot, at: At, record: Event, rules: Mapping[str, RuleVersion]) -> Verdict:
     """Decide one record on its slot, whose state moves with it.
 
-    `rules` is the version that the slot is under (for `slot-opened`: that the record names).
+    `rules` are all known versions, by hash. Raises UnknownRuleVersion if the slot's, or the one that a first
+    `slot-opened` names, is not among them.
     """
     if slot.phase == "unopened" and not isinstance(record, SlotOpened):
         return Verdict("refused", why="this slot was never opened")
@@ -144,8 +152,10 @@ def decide(slot: Slot, at: At, record: Event, rules: RuleVersion) -> Verdict:
     if at.id in slot.seen:
         return Verdict("repeat", original=slot.seen[at.id])
     slot.seen[at.id] = at.offset
-    turn = _Turn(slot, at, rules)
-    assert isinstance(record, SlotRecord)
+    version = slot.rule_version or (record.rule_version if isinstance(record, SlotOpened) else "")
+    if version not in rules:
+        raise UnknownRuleVersion(f"slot {slot.slot_id} is under rule version {version}")
+    turn = _Turn(slot, at, rules[version])
     match record:
         case SlotOpened():
             applied = turn.open(record)
@@ -181,6 +191,10 @@ class _Turn:
         slot.capacity = record.capacity
         slot.opens_at = milliseconds(record.opens_at)
         slot.closes_at = milliseconds(record.closes_at)
+        slot.starts_at = milliseconds(record.starts_at)
+        slot.ends_at = milliseconds(record.ends_at)
+        slot.offer_id = record.offer_id
+        slot.session_id = record.session_id
         slot.waitlist = record.waitlist
         slot.rule_version = record.rule_version
         slot.timers.add(("closing", "", slot.closes_at))

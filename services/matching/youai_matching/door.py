@@ -1,0 +1,95 @@
+"""The door's way into the slot log: appends with bounded waits, and knows when not to try."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from youai_contracts import codec
+from youai_contracts.codec import Message
+from youai_contracts.events import SlotRecord
+from youai_runtime import kafka, logs
+
+log = logs.get(__name__)
+
+WAIT_S = 2.0
+"""How long a caller waits for the log's acknowledgement."""
+MOST_UNACKNOWLEDGED = 2_000
+_PAUSE_S = 1.0
+
+
+class Unknown(Exception):
+    """The append was not acknowledged in time; whether it arrived is not known."""
+
+
+class Appender:
+    """Appends to the slot log.
+
+    After a failure a partition is closed for a second at a time, one append being let through to try, so that an
+    outage is met by refusals before anything is written, and not by a queue of unknown outcomes.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._started = False
+        self._closed_until: dict[int, float] = {}
+        self._unacknowledged: set[asyncio.Future[object]] = set()
+
+    async def start(self) -> None:
+        """Connect, however long it takes."""
+        await kafka.start(self._producer)
+        self._started = True
+
+    async def stop(self) -> None:
+        """Flush and disconnect; waits at most WAIT_S for what is not yet acknowledged."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._producer.stop()
+        except (TimeoutError, KafkaError) as error:
+            log.warning("producer-stopped-hard", error=repr(error))
+
+    @property
+    def connected(self) -> bool:
+        """True once the broker has answered."""
+        return self._started
+
+    def open_for(self, partition: int) -> bool:
+        """True if an append to `partition` is worth trying now; in an outage True once a second, as a trial."""
+        if not self._started or len(self._unacknowledged) >= MOST_UNACKNOWLEDGED:
+            return False
+        now = time.monotonic()
+        if now < self._closed_until.get(partition, 0.0):
+            return False
+        if partition in self._closed_until:
+            self._closed_until[partition] = now + _PAUSE_S
+        return True
+
+    async def append(self, message: Message, partition: int) -> None:
+        """Append and await the ack of all in-sync replicas, for at most WAIT_S. Raises Unknown."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                future = await self._producer.send(
+                    message.topic,
+                    message.value,
+                    message.key,
+                    partition=partition,
+                    headers=list(message.headers),
+                )
+                self._unacknowledged.add(future)
+                future.add_done_callback(lambda done: self._done(done, partition))
+                await asyncio.shield(future)
+        except (KafkaError, OSError) as error:
+            self._closed_until[partition] = time.monotonic() + _PAUSE_S
+            log.warning("append-unknown", partition=partition, error=repr(error))
+            raise Unknown from error
+
+    def _done(self, future: asyncio.Future[object], partition: int) -> None:
+        self._unacknowledged.discard(future)
+        if not future.cancelled() and future.exception() is None:
+            self._closed_until.pop(partition, None)
+
+
+def record(event: SlotRecord, *, id: str, source: str, traceparent: str | None) -> Message:
+    """A record of the slot log, stamped with this process's clock for information."""
+    return codec.encode(event, id=id, source=source, at=datetime.now(UTC), traceparent=traceparent)

@@ -1,0 +1,108 @@
+"""What one of matching's workers does at a time: the sweeper and the timer."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from youai_contracts import codec, topics
+from youai_contracts.events import TimerFired
+from youai_runtime import logs
+from youai_runtime.database import Pool
+from youai_runtime.kafka import DELIVERY_TIMEOUT_S, Outgoing, Publisher
+
+from youai_matching import requests, store
+from youai_matching.streams import SOURCE
+
+log = logs.get(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPES = {"booking": "booking-requested", "cancel": "booking-cancelled"}
+
+
+class Sweeper:
+    """Appends again what was taken at the door and never decided.
+
+    It waits out the delivery timeout, reads the log's ends, waits until the decider has passed them, and only then
+    appends what still has no receipt, under the same id: a backlog causes no storm, and a repeat changes nothing.
+    """
+
+    def __init__(self, pool: Pool, publisher: Publisher, consumer: AIOKafkaConsumer) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._consumer = consumer
+        self._ends: dict[int, int] = {}
+
+    async def turn(self) -> None:
+        """Look once; called every second or so."""
+        async with self._pool.acquire() as connection:
+            await requests.settle(connection)
+            passed = await requests.next_offsets(connection, store.DECIDER)
+            ready = [partition for partition, end in self._ends.items() if passed.get(partition, 0) >= end]
+            rows = await requests.undecided(connection, DELIVERY_TIMEOUT_S * 2, ready) if ready else []
+        if rows:
+            log.info("appends-again", requests=len(rows))
+            await self._publisher.publish(
+                _again(
+                    row["partition"], row["slot_id"], row["request_id"], row["kind"], row["data"], row["traceparent"]
+                )
+                for row in rows
+            )
+            async with self._pool.acquire() as connection:
+                await requests.appended(connection, [row["request_id"] for row in rows])
+        await self._look_ahead(ready)
+
+    async def _look_ahead(self, done: Iterable[int]) -> None:
+        """Note the log's ends for partitions that have old undecided requests and no end noted yet."""
+        for partition in done:
+            del self._ends[partition]
+        everywhere = range(topics.SLOT_LOG.partitions)
+        async with self._pool.acquire() as connection:
+            rows = await requests.undecided(connection, DELIVERY_TIMEOUT_S * 2, everywhere)
+        wanted = {row["partition"] for row in rows} - set(self._ends)
+        if wanted:
+            tps = [TopicPartition(topics.SLOT_LOG.name, partition) for partition in wanted]
+            ends = await self._consumer.end_offsets(tps)
+            self._ends |= {tp.partition: end for tp, end in ends.items()}
+
+
+class Timer:
+    """Appends `timer-fired` for what is due, and again every 5 s until the decider has dropped the row."""
+
+    AGAIN_AFTER_S = 5.0
+
+    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+        self._pool = pool
+        self._publisher = publisher
+
+    async def turn(self) -> None:
+        """Look once; called several times a second."""
+        now = datetime.now(UTC)
+        async with self._pool.acquire() as connection:
+            due = await requests.due_timers(connection, (now - _EPOCH) // timedelta(milliseconds=1), self.AGAIN_AFTER_S)
+        if not due:
+            return
+        await self._publisher.publish(
+            _fired(row["partition"], row["slot_id"], row["kind"], row["subject"], row["due_at"], now) for row in due
+        )
+        async with self._pool.acquire() as connection:
+            await requests.timers_appended(connection, due)
+
+
+def _again(partition: int, slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Outgoing:
+    headers = codec.headers(
+        id=id, type=_TYPES[kind], source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=traceparent
+    )
+    return Outgoing(topics.SLOT_LOG.name, partition, slot_id.encode(), data, headers)
+
+
+def _fired(partition: int, slot_id: str, kind: str, subject: str, due_at: int, now: datetime) -> Outgoing:
+    event = TimerFired(
+        slot_id=slot_id,
+        kind=kind,  # type: ignore[arg-type]
+        due_at=_EPOCH + timedelta(milliseconds=due_at),
+        subject=subject,
+    )
+    # A new id each time: the first may come before its time by the broker's clock, and then must not count.
+    message = codec.encode(event, id=f"timer-{uuid.uuid4()}", source=SOURCE, at=now)
+    return Outgoing(message.topic, partition, message.key, message.value, message.headers)

@@ -1,0 +1,10 @@
+"""Matching's settings: those of every service, and the rule version for new slots."""
+
+from pydantic import Field
+from youai_runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Read from the environment, prefix YOUAI_."""
+
+    rules: str = Field(default="2026-11", description="name of the rule version that new slots come under")
