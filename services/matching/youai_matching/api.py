@@ -22,7 +22,9 @@ from youai_runtime.problems import Problem
 
 from youai_matching import door, ids, requests
 from youai_matching.domain.receipts import instant
+from youai_matching.domain.rules import Text
 from youai_matching.requests import Command, Facts
+from youai_matching.rule_files import RuleBook
 from youai_matching.streams import SOURCE
 
 _ID = r"^[^\x00-\x20\x7f]+$"
@@ -60,6 +62,7 @@ def make_api(
     pool: Pool,
     appender: door.Appender,
     authenticate: Authenticator,
+    rules: RuleBook,
     ready: Checks,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
@@ -104,18 +107,19 @@ def make_api(
     async def read_booking(request_id: RequestId, who: caller) -> dict[str, Any]:
         row = await _own_booking(pool, who, request_id)
         decisions = [msgspec.json.decode(data) for data in row["decisions"] or ()]
-        before = row["before"]
+        place, ahead = (row["before"][0] + 1, row["before"][1]) if row["before"] else (None, None)
+        reason = _reason(rules, decisions[-1], place, ahead) if decisions else None
         return {
             "request_id": request_id,
             "slot_id": row["slot_id"],
             "venue_id": row["venue_id"],
             "party_size": row["party_size"],
             "status": "refused" if row["receipt"] == "refused" else row["status"],
-            "place": before[0] + 1 if before else None,
-            "ahead": before[1] if before else None,
+            "place": place,
+            "ahead": ahead,
             "reason": decisions[-1]["reason"] if decisions else None,
-            "reason_zh": decisions[-1]["reason_zh"] if decisions else None,
-            "reason_en": decisions[-1]["reason_en"] if decisions else None,
+            "reason_zh": reason.zh if reason else None,
+            "reason_en": reason.en if reason else None,
             "requested_at": row["created_at"],
             "receipts": decisions,
         }
@@ -254,6 +258,15 @@ async def _own_booking(pool: Pool, who: Principal, request_id: str) -> asyncpg.R
         if not await requests.in_scope(connection, who.organization_id, row["venue_id"]):
             raise problems.forbidden("这是其他单位的点单。", "This booking is another organization's.")
     return row
+
+
+def _reason(rules: RuleBook, last: dict[str, Any], place: int | None, ahead: int | None) -> Text:
+    """Why, with the place in the queue as it is now; the receipts keep the words of their time."""
+    version = rules.by_version.get(last["rule_version"])
+    if place is None or version is None:
+        return Text(last["reason_zh"], last["reason_en"])
+    numbers = {name: last[name] for name in ("capacity", "party_size", "taken")}
+    return version.say(last["reason"], {**numbers, "place": place, "ahead": ahead})
 
 
 def _slot(row: asyncpg.Record) -> dict[str, Any]:

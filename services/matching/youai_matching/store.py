@@ -118,7 +118,7 @@ async def write(connection: Connection, batch: Batch) -> None:
                 "decided_at",
                 "data",
                 "traceparent",
-            ),  # fmt: skip
+            ),
             records=[
                 (
                     partition,
@@ -132,7 +132,7 @@ async def write(connection: Connection, batch: Batch) -> None:
                     d.traceparent,
                 )
                 for d in batch.decisions
-            ],  # fmt: skip
+            ],
         )
     if batch.moved:
         await _write_bookings(connection, partition, batch.moved)
@@ -163,11 +163,29 @@ async def _write_bookings(connection: Connection, partition: int, moved: dict[tu
 
 async def _write_slots(connection: Connection, partition: int, slots: Sequence[Slot]) -> None:
     rows = [
-        (s.slot_id, partition, s.offer_id, s.session_id, s.phase, s.closed_for, s.capacity, s.opens_at, s.closes_at,
-         s.starts_at, s.ends_at, s.waitlist, s.rule_version, s.time, s.sequence, s.previous_hash, s.taken,
-         len(s.queue), s.waiting_places)
+        (
+            s.slot_id,
+            partition,
+            s.offer_id,
+            s.session_id,
+            s.phase,
+            s.closed_for,
+            s.capacity,
+            s.opens_at,
+            s.closes_at,
+            s.starts_at,
+            s.ends_at,
+            s.waitlist,
+            s.rule_version,
+            s.time,
+            s.sequence,
+            s.previous_hash,
+            s.taken,
+            len(s.queue),
+            s.waiting_places,
+        )
         for s in slots
-    ]  # fmt: skip
+    ]
     await connection.execute(_UPSERT_SLOTS, *(list(column) for column in zip(*rows, strict=True)))
 
 

@@ -1,5 +1,6 @@
 """HTTP: the app that every service starts from, with its limits, ids, logs, metrics and health."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -99,7 +100,14 @@ def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = 
 
 
 class _BodyLimit:
-    """Refuses a body past its limit with 413, whether or not its length was announced, without reading the rest."""
+    """Refuses a body past its limit with 413, whether or not its length was announced, and keeps none of it.
+
+    What is still coming is read and dropped, within bounds: a client that is cut off while it sends sees a broken
+    connection in place of the answer.
+    """
+
+    MOST_DROPPED = 32 * 1024 * 1024
+    MOST_DROPPING_S = 10.0
 
     def __init__(self, app: ASGIApp, large_bodies: dict[str, int]) -> None:
         self._app = app
@@ -113,6 +121,8 @@ class _BodyLimit:
         headers = dict(scope["headers"])
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > limit:
+            if b"expect" not in headers:  # who waits for a 100 has sent nothing yet
+                await self._drop(receive)
             await self._refuse(scope, receive, send, limit)
             return
         body, more = bytearray(), True
@@ -123,9 +133,21 @@ class _BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > limit:
+                await self._drop(receive)
                 await self._refuse(scope, receive, send, limit)
                 return
         await self._app(scope, _replay(bytes(body), receive), send)
+
+    async def _drop(self, receive: Receive) -> None:
+        dropped, more = 0, True
+        try:
+            async with asyncio.timeout(self.MOST_DROPPING_S):
+                while more and dropped < self.MOST_DROPPED:
+                    message = await receive()
+                    dropped += len(message.get("body", b""))
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            return
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
