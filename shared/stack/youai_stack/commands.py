@@ -202,7 +202,10 @@ def dlq_list(bootstrap: str, limit: int) -> None:
     if not found:
         console.print("There are no dead letters.")
         return
-    table = Table("topic", "partition", "offset", "from", "error", box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("topic", "partition", "offset", "from", "error"):
+        # A place is for copying into `dlq show`: folded where it must be, never cut.
+        table.add_column(name, overflow="fold", no_wrap=name == "topic")
     for letter in found:
         place = (letter.topic, str(letter.partition), str(letter.offset))
         table.add_row(*place, escape(letter.source), escape(letter.error))

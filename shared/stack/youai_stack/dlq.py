@@ -33,17 +33,23 @@ def read(record: Any) -> Letter:
     source = "/".join(_header(headers, name) for name in ("topic", "partition", "offset"))
     value = record.value or b""
     text = json_on_one_line(record.value)
+    clean = {_printable(name): _printable(text) for name, text in headers.items()}
     return Letter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        source=source,
-        error=_header(headers, "error"),
-        attempts=_header(headers, "attempts"),
-        headers=headers,
-        key=None if record.key is None else record.key.decode(errors="backslashreplace"),
-        value=text.decode() if text is not None else value.decode(errors="backslashreplace"),
+        source=_printable(source),
+        error=_printable(_header(headers, "error")),
+        attempts=_printable(_header(headers, "attempts")),
+        headers=clean,
+        key=None if record.key is None else _printable(record.key.decode(errors="backslashreplace")),
+        value=_printable(text.decode() if text is not None else value.decode(errors="backslashreplace")),
     )
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal: a dead letter is somebody else's bytes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

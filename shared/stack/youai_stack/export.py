@@ -63,7 +63,7 @@ def _base64(raw: bytes | None) -> str:
 
 
 async def records(bootstrap: str, topic: str) -> AsyncIterator[Any]:
-    """Every record of the topic up to its end as it is now, by partition in the order of offsets.
+    """Every record of the topic up to its end as it is now; each partition in its order, the partitions mixed.
 
     Memory is bounded by one fetch. Raises StackError where there is no such topic or the broker stops answering.
     """

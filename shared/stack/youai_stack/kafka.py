@@ -120,6 +120,9 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": "1",
             "share.coordinator.state.topic.num.partitions": "4",
             "group.initial.rebalance.delay.ms": "0",
+            # After kill -9 the controller takes the broker back only when its former life's session has run out.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             # The cleaner's default buffer is a quarter of this heap.
             "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
         }
