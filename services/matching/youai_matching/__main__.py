@@ -58,7 +58,14 @@ async def api(settings: Settings) -> None:
         await appender.stop()
         pool.terminate()
 
-    app = make_api(pool=pool, appender=appender, authenticate=Authenticator(settings), ready=ready, lifespan=lifespan)
+    app = make_api(
+        pool=pool,
+        appender=appender,
+        authenticate=Authenticator(settings),
+        rules=RuleBook(),
+        ready=ready,
+        lifespan=lifespan,
+    )
     await http.server(app, settings.http_host, settings.http_port).serve()
 
 
