@@ -1,11 +1,8 @@
 """The command line `youai`: what each command takes; what it does lies in other modules, imported when it is called."""
 
-import asyncio
 import contextlib
-import json
 import os
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,15 +184,6 @@ def _bootstrap(path: Path | None) -> str:
     return str(home.require_running()["kafka"]["bootstrap"])
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """asyncio.run, in one place."""
-    return asyncio.run(work)
-
-
-LAZY = ("demo", "test")
-"""Commands that are modules of their own, and heavy: looked up only when they are called or listed."""
-
-
 def _add_lazy(argv: list[str]) -> None:
     """Register `demo` and `test`: in full when they are called, by name and a line of help otherwise."""
     called = next((word for word in argv if not word.startswith("-")), None)
@@ -208,7 +196,7 @@ def _add_lazy(argv: list[str]) -> None:
     if called == "test":
         from youai_stack.testing import test
 
-        app.command("test")(test)
+        app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test)
     else:
         app.command("test", help="Run the project's tests (--fast: those without a broker).")(_later)
 
@@ -219,8 +207,8 @@ def _later() -> None:
 
 def main() -> None:
     """Run the command line: exit code 0, 1 with one clear sentence, or 2 on wrong usage."""
-    _add_lazy(sys.argv[1:])
     try:
+        _add_lazy(sys.argv[1:])
         app(prog_name="youai")
     except StackError as error:
         _fail(str(error))
@@ -242,7 +230,3 @@ def _fail(sentence: str) -> None:
         traceback.print_exc()
     print(f"youai: {sentence}", file=sys.stderr)
     raise SystemExit(1)
-
-
-def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))

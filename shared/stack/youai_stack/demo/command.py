@@ -1,0 +1,273 @@
+"""`youai demo`: the main job, from an empty folder to checked decisions."""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from youai_stack import launch, tokens
+from youai_stack.demo import faults, verdict
+from youai_stack.demo.load import Loader
+from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
+from youai_stack.demo.rush import Rush, Tally
+from youai_stack.demo.watch import Watch
+from youai_stack.display import Display
+from youai_stack.errors import StackError
+from youai_stack.home import Home
+
+OPENS_AFTER_S = 30
+"""How long before the opening the city is loaded; a slower machine opens later, when it has loaded."""
+SETTLE_S = 120.0
+KILL_EVERY_S = 12.0
+TARGETS = ("matching", "postgres", "kafka", "catalog")
+
+
+def demo(
+    requests: Annotated[int, typer.Option("--requests", "-n", min=1, max=1_000_000, help="Booking requests.")] = 20_000,
+    exit_: Annotated[bool, typer.Option("--exit", help="Stop when done, in place of staying up.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the home and its data.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the findings as JSON.")] = None,
+    kill: Annotated[
+        str, typer.Option("--kill", metavar="NAMES", help="kill -9 these in mid-rush, e.g. matching,postgres,kafka.")
+    ] = "",
+    home: Annotated[Path | None, typer.Option("--home", help="Folder for the run (default: a new one).")] = None,
+) -> None:
+    """Bring up a stack of its own, load a city, run a booking rush in one minute, and check every decision."""
+    targets = [name.strip() for name in kill.split(",") if name.strip()]
+    for name in targets:
+        if name not in TARGETS:
+            raise typer.BadParameter(f"`{name}` is none of {', '.join(TARGETS)}", param_hint="--kill")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
+    if home is not None and Home(home).exists():
+        raise StackError(f"{home} holds a stack already: the demonstration wants a new home.")
+    place = Home(home if home is not None else Path(tempfile.mkdtemp(prefix="youai-demo-")))
+    console = Console(highlight=False)
+    try:
+        findings = _run(place, console, requests, targets)
+        if report is not None:
+            report.write_text(json.dumps(findings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        good = all(verdict.checks(findings).values())
+        console.print("[green]All checks hold.[/]" if good else "[red]A check failed.[/]")
+        if not exit_:
+            _stay(place, console)
+    finally:
+        launch.down(place)
+        if not keep:
+            shutil.rmtree(place.path, ignore_errors=True)
+        else:
+            console.print(f"Kept: {place.path}")
+    if not good:
+        raise typer.Exit(1)
+
+
+def _run(home: Home, console: Console, requests: int, targets: list[str]) -> dict[str, Any]:
+    begun = time.monotonic()
+    with Display(console) as display:
+        up = launch.up(home, with_parent=True, on_progress=display.on_progress)
+    return asyncio.run(Demo(home, console, up, begun).run(requests, targets))
+
+
+def _stay(home: Home, console: Console) -> None:
+    for name, service in home.status()["services"].items():
+        console.print(f"{name}: {service['url']}")
+    console.print(f"home: {home.path}   Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        while home.is_running():
+            time.sleep(0.5)
+
+
+@dataclass
+class Demo:
+    """One run on a stack that is up."""
+
+    home: Home
+    console: Console
+    up: launch.Up
+    begun: float
+    tally: Tally = field(default_factory=Tally)
+    kills: list[faults.Kill] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    async def run(self, requests: int, targets: list[str]) -> dict[str, Any]:
+        """Load, rush, settle, export, verify; returns the report."""
+        run = uuid.uuid4().hex[:8]
+        loading = time.monotonic()
+        opens_at = datetime.now(UTC) + timedelta(seconds=OPENS_AFTER_S)
+        city = read_city(opens_at)
+        watch = Watch(self.up.status["kafka"]["bootstrap"])
+        async with AsyncExitStack() as stack:
+            progress = stack.enter_context(
+                Progress(
+                    TextColumn("{task.description:<28}"),
+                    BarColumn(),
+                    MofNCompleteColumn(),
+                    TimeElapsedColumn(),
+                    console=self.console,
+                )
+            )
+            http = await stack.enter_async_context(
+                aiohttp.ClientSession(
+                    timeout=aiohttp.ClientTimeout(total=30, connect=10), connector=aiohttp.TCPConnector(limit=2_000)
+                )
+            )
+            watching = asyncio.create_task(watch.run())
+            stack.callback(watching.cancel)
+            await self._load(http, progress, city, run, opens_at)
+            self.seconds["load"] = time.monotonic() - loading
+            rushing = time.monotonic()
+            await self._rush(http, progress, city, run, requests, targets, watch)
+            await self._settle(progress, watch)
+            self.seconds["rush"] = time.monotonic() - rushing
+        return await self._judge(city, watch)
+
+    async def _load(
+        self, http: aiohttp.ClientSession, progress: Progress, city: City, run: str, opens_at: datetime
+    ) -> None:
+        sizes = {
+            "organizations": city.organizations,
+            "offers": len(city.offers),
+            "sessions": len(city.weights),
+        }
+        bars = {name: progress.add_task(f"load {name}", total=size) for name, size in sizes.items()}
+        loader = Loader(
+            http,
+            self.up.status["services"]["catalog"]["url"],
+            self._token("center", "center"),
+            lambda name, count: progress.advance(bars[name], count),
+        )
+        await loader.load(city, run)
+        await self._until_read(http, progress, city)
+        wait = (opens_at - datetime.now(UTC)).total_seconds()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _until_read(self, http: aiohttp.ClientSession, progress: Progress, city: City) -> None:
+        """Wait until matching has read every session back: only then can its slot be booked."""
+        url = self.up.status["services"]["matching"]["url"]
+        headers = {"Authorization": f"Bearer {self._token('center', 'center')}"}
+        bar = progress.add_task("slots opened", total=len(city.weights))
+        deadline = time.monotonic() + SETTLE_S
+        for slot_id in city.weights:
+            while True:
+                async with http.get(f"{url}/v1/slots/{slot_id}", headers=headers) as answer:
+                    if answer.status == 200:
+                        break
+                if time.monotonic() > deadline:
+                    raise StackError(
+                        f"Slot {slot_id} was not opened within {SETTLE_S:.0f} s: see `youai logs matching`."
+                    )
+                await asyncio.sleep(0.1)
+            progress.advance(bar)
+
+    async def _rush(
+        self,
+        http: aiohttp.ClientSession,
+        progress: Progress,
+        city: City,
+        run: str,
+        requests: int,
+        targets: list[str],
+        watch: Watch,
+    ) -> None:
+        sends = plan_rush(city, requests, run)
+        venues = {send.venue_id for send in sends}
+        signed = {venue: self._token(venue, "venue-staff") for venue in venues}
+        rush = Rush(http, self.up.status["services"]["matching"]["url"], signed.__getitem__, watch, self.tally)
+        bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            showing = group.create_task(self._show(progress, bars, watch))
+            work: list[Awaitable[None]] = [rush.run(sends), self._kill(targets, watch, started)]
+            await asyncio.gather(*work)
+            showing.cancel()
+
+    async def _show(self, progress: Progress, bars: tuple[TaskID, TaskID], watch: Watch) -> None:
+        while True:
+            progress.update(bars[0], completed=self.tally.sent)
+            progress.update(bars[1], completed=len(watch.first), total=max(len(self.tally.accepted), 1))
+            await asyncio.sleep(0.1)
+
+    async def _kill(self, targets: list[str], watch: Watch, started: float) -> None:
+        """Kill one target after another, each when the one before is whole again, from a quarter of the rush on."""
+        for number, target in enumerate(targets):
+            wait = started + RUSH_SECONDS / 4 + number * KILL_EVERY_S - time.monotonic()
+            await asyncio.sleep(max(wait, 0))
+            self.kills.append(await faults.kill(self.home, target, watch, self.tally, started))
+
+    async def _settle(self, progress: Progress, watch: Watch) -> None:
+        """Wait until every request that was taken has its first outcome."""
+        bar = progress.add_task("settled", total=len(self.tally.accepted))
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            left = sum(1 for request_id in self.tally.accepted if request_id not in watch.first)
+            progress.update(bar, completed=len(self.tally.accepted) - left)
+            if not left or time.monotonic() > deadline:
+                return
+            watch.changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await watch.changed.wait()
+
+    async def _judge(self, city: City, watch: Watch) -> dict[str, Any]:
+        with self.console.status("exports the topics and verifies every decision"):
+            folder = self.home.path / "export"
+            folder.mkdir()
+            exported = await verdict.export_all(self.up.status["kafka"]["bootstrap"], folder)
+            found = await verdict.verify(folder, self.tally.told)
+        report = {
+            "offers_published": len(city.offers),
+            "sessions": len(city.weights),
+            "booking_requests": self.tally.sent,
+            "late_sends": self.tally.late,
+            "answers": {str(status): count for status, count in sorted(self.tally.answers.items())},
+            "attempts": {str(status): count for status, count in sorted(self.tally.attempts.items())},
+            "gave_up": self.tally.gave_up,
+            "cancelled": self.tally.cancelled,
+            "kills": [kill.as_json() for kill in self.kills],
+            "exported_records": exported,
+            "verifier_agrees": found["ok"],
+            **{name: found[name] for name in _FOUND},
+            **verdict.latencies(self.tally, watch),
+            "seconds": {
+                "download": round(float(os.environ.get("YOUAI_DOWNLOAD_SECONDS", "0")) + self.up.download_seconds, 1),
+                "stack_up": round(self.up.seconds, 1),
+                **{name: round(took, 1) for name, took in self.seconds.items()},
+                "total": round(time.monotonic() - self.begun, 1),
+            },
+        }
+        verdict.show(self.console, report)
+        return report
+
+    def _token(self, organization: str, role: str) -> str:
+        return tokens.sign(self.home.keys, organization=organization, role=role, subject="demo", hours=2)
+
+
+_FOUND = (
+    "decisions",
+    "first_outcomes",
+    "oversold_slots",
+    "undecided",
+    "duplicate_outcomes",
+    "chains_verified",
+    "repeats",
+    "refused",
+    "duplicates_published",
+    "booking_rate_by_provider",
+    "unmet_by_category",
+    "lie",
+)

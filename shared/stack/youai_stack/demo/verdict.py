@@ -1,0 +1,164 @@
+"""After the rush: exports the topics, has the independent verifier judge them, and says so in tables and JSON."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from youai_contracts import topics
+
+from youai_stack import export, root
+from youai_stack.demo.rush import Tally
+from youai_stack.demo.watch import Watch
+from youai_stack.errors import StackError
+
+VERIFY_S = 300.0
+TOPICS = (topics.SLOT_LOG, topics.BOOKING, topics.OFFER, topics.ORGANIZATION)
+
+
+async def export_all(bootstrap: str, folder: Path) -> dict[str, int]:
+    """Export the topics that the verifier reads, and return how many records each has."""
+    counts = {}
+    for topic in TOPICS:
+        with (folder / f"{topic.name}.jsonl").open("wb") as file:
+            counts[topic.name] = await export.export(bootstrap, topic.name, file.write)
+    return counts
+
+
+async def verify(folder: Path, told: list[dict[str, object]]) -> dict[str, Any]:
+    """The verifier's findings on an export, as a process of its own that imports nothing of ours.
+
+    `told` is what clients were told. Raises StackError if it cannot read the export.
+    """
+    accepted = folder / "accepted.jsonl"
+    accepted.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        str(root.path() / "verifier" / "verify.py"),
+        str(folder),
+        "--accepted",
+        str(accepted),
+        "--json",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(VERIFY_S):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        raise StackError(f"The verifier did not end within {VERIFY_S:.0f} s.") from None
+    if process.returncode not in (0, 1):
+        raise StackError(f"The verifier could not judge the export: {err.decode(errors='replace').strip()[-500:]}")
+    findings: dict[str, Any] = json.loads(out)
+    return findings
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    """The value below which `share` of the values lie; None of none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def latencies(tally: Tally, watch: Watch) -> dict[str, float | None]:
+    """Milliseconds: from the first send to the door's answer, and from that answer to the decision being read."""
+    decided = [max(watch.first[r] - at, 0.0) for r, at in tally.accepted.items() if r in watch.first]
+    shares = {"p50": 0.5, "p99": 0.99}
+    found: dict[str, float | None] = {}
+    for name, values in (("answer", tally.waits), ("answer_to_decision", decided)):
+        for label, share in shares.items():
+            value = percentile(values, share)
+            found[f"{name}_ms_{label}"] = None if value is None else round(value * 1000, 1)
+    return found
+
+
+def show(console: Console, report: dict[str, Any]) -> None:
+    """The report as tables."""
+    _show_outcomes(console, report)
+    _show_providers(console, report)
+    _show_unmet(console, report)
+    _show_kills(console, report)
+    _show_checks(console, report)
+
+
+def _show_outcomes(console: Console, report: dict[str, Any]) -> None:
+    table = Table(title="裁定 · Decisions", title_justify="left")
+    table.add_column("结果 · outcome")
+    table.add_column("次数 · times", justify="right")
+    names = {
+        "confirmed": "预约成功",
+        "waitlisted": "候补",
+        "rejected": "未成",
+        "promoted": "递补成功",
+        "released": "已让出",
+    }
+    for outcome, zh in names.items():
+        table.add_row(f"{zh} · {outcome}", f"{report['decisions'].get(outcome, 0):,}")
+    console.print(table)
+
+
+def _show_providers(console: Console, report: dict[str, Any]) -> None:
+    rows = sorted(report["booking_rate_by_provider"], key=lambda row: -row["rate"])
+    table = Table(title="预约率 · Booking rate by provider", title_justify="left")
+    table.add_column("供单单位 · provider")
+    for name in ("名额 · offered", "已约 · booked", "预约率 · rate"):
+        table.add_column(name, justify="right")
+    for row in rows[:12]:
+        offered, booked = f"{row['places_offered']:,}", f"{row['places_booked']:,}"
+        table.add_row(row["provider_name"], offered, booked, f"{row['rate']:.1%}")
+    if len(rows) > 12:
+        table.caption = f"… {len(rows) - 12} more"
+    console.print(table)
+
+
+def _show_unmet(console: Console, report: dict[str, Any]) -> None:
+    table = Table(title="未满足的需求 · Unmet requests by category", title_justify="left")
+    table.add_column("类别 · category")
+    table.add_column("点单 · requests", justify="right")
+    table.add_column("名额 · places", justify="right")
+    for row in sorted(report["unmet_by_category"], key=lambda row: -row["places"]):
+        table.add_row(row["category"], f"{row['requests']:,}", f"{row['places']:,}")
+    console.print(table)
+
+
+def _show_kills(console: Console, report: dict[str, Any]) -> None:
+    if not report["kills"]:
+        return
+    table = Table(title="kill -9", title_justify="left")
+    for name in ("what", "at", "processes", "in flight", "next decision after", "all ready after"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for kill in report["kills"]:
+        after = [f"{kill[n]} s" if kill[n] is not None else "never" for n in ("next_decision_s", "all_ready_s")]
+        table.add_row(kill["target"], f"{kill['at_s']} s", str(kill["processes"]), str(kill["in_flight"]), *after)
+    console.print(table)
+
+
+def _show_checks(console: Console, report: dict[str, Any]) -> None:
+    table = Table(title="核对 · Checks, from the exported topics alone", title_justify="left")
+    table.add_column("check")
+    table.add_column("found", justify="right")
+    table.add_column("")
+    for name, good in checks(report).items():
+        table.add_row(name, str(report[name]), "[green]✓[/]" if good else "[red]✗[/]")
+    console.print(table)
+    if report["lie"]:
+        console.print(f"[red]The first lie:[/] {json.dumps(report['lie'], ensure_ascii=False)}")
+
+
+def checks(report: dict[str, Any]) -> dict[str, bool]:
+    """Each check and whether it holds."""
+    return {
+        "oversold_slots": report["oversold_slots"] == 0,
+        "undecided": report["undecided"] == 0,
+        "duplicate_outcomes": report["duplicate_outcomes"] == 0,
+        "chains_verified": report["chains_verified"] is True,
+        "verifier_agrees": report["verifier_agrees"] is True,
+        "gave_up": report["gave_up"] == 0,
+    }

@@ -1,0 +1,64 @@
+"""`youai test`: the one gate, here and in CI: format, lint, strict types, lock, then every test."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from youai_stack import root
+from youai_stack.errors import StackError
+
+PYTHON_PATHS = ("shared", "services", "verifier", "examples", "tests")
+FAST = "not stack"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the gate: its name and the command that must exit 0."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def test(
+    context: typer.Context,
+    fast: Annotated[bool, typer.Option("--fast", help="Only what needs no broker: under half a minute.")] = False,  # noqa: PT028
+) -> None:
+    """Run the project's tests with its lint and types. What follows `--` goes to pytest."""
+    place = root.path()
+    if not (place / "tests").is_dir():
+        raise StackError(f"There are no tests in {place}: run this from a checkout.")
+    console = Console(highlight=False)
+    failed = [step.name for step in _steps(place, fast, tuple(context.args)) if not _run(console, place, step)]
+    if failed:
+        raise StackError(f"Failed: {', '.join(failed)}.")
+
+
+def _steps(place: Path, fast: bool, more: tuple[str, ...]) -> list[Step]:
+    paths = tuple(path for path in PYTHON_PATHS if (place / path).is_dir())
+    python = (sys.executable, "-m")
+    return [
+        Step("lock", (*python, "uv", "lock", "--check", "--quiet")),
+        Step("format", (*python, "ruff", "format", "--check", "--quiet", *paths)),
+        Step("lint", (*python, "ruff", "check", "--quiet", *paths)),
+        Step("types", (*python, "mypy", *paths)),
+        Step("tests", (*python, "pytest", *(("-m", FAST) if fast else ()), *more)),
+    ]
+
+
+def _run(console: Console, place: Path, step: Step) -> bool:
+    console.rule(step.name, align="left")
+    begun = time.monotonic()
+    # The venv's own programs first, whatever else is on the PATH.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    done = subprocess.run(
+        step.command, cwd=place, env=os.environ | {"PATH": path, "YOUAI_ROOT": str(place)}, check=False
+    )
+    console.print(f"{step.name}: {'ok' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - begun:.1f} s")
+    return done.returncode == 0
