@@ -1,5 +1,6 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes as `ce_*` headers, the JSON data alone as the value."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,12 @@ from youai_contracts.events import EVENTS, Event
 from youai_contracts.topics import Topic
 
 Headers = Sequence[tuple[str, bytes]]
+
+MOST_NESTED = 100
+"""Objects and arrays inside each other in a record's data. A bound of our own: without it what can be read would
+hang on how deep the reader's stack happens to be."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Event]] = {name: msgspec.json.Decoder(cls) for name, cls in EVENTS.items()}
@@ -80,8 +87,8 @@ def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers:
     """A record of `topic` as an event.
 
     Fields that are not known are ignored. Raises Undecodable, with a sentence on what is wrong, when attributes are
-    missing, when the type is not one of the topic's, when the data do not fit the type, or when the key is not the
-    data's key.
+    missing, when the type is not one of the topic's, when the data are no JSON or nested too deeply, when they do not
+    fit the type, or when the key is not the data's key.
     """
     if value is None:
         raise Undecodable("the record has no value")
@@ -89,14 +96,32 @@ def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers:
     id_, type_ = _text(attributes, "ce_id"), _text(attributes, "ce_type")
     if type_ not in topic.event_types:
         raise Undecodable(f"type {type_!r} is not one of {topic.name}")
+    if _nested(value) > MOST_NESTED:
+        raise Undecodable(f"the data are nested more than {MOST_NESTED} deep")
     try:
-        event = _decoders[type_].decode(value)
+        # As text: the decoder checks no UTF-8 in fields that it skips.
+        event = _decoders[type_].decode(value.decode())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Undecodable(f"the data are no {type_}: {error}") from error
     if key is None or key != event.key().encode("utf-8", "surrogatepass"):
         raise Undecodable(f"the key is not the data's {topic.key}")
     trace = attributes.get("traceparent")
     return Received(id_, event, trace.decode("ascii", "replace") if trace else None)
+
+
+def _nested(value: bytes) -> int:
+    """How deep objects and arrays stand inside each other; a cheap upper bound where that is low enough."""
+    most = value.count(b"{") + value.count(b"[")
+    if most <= MOST_NESTED:
+        return most
+    depth = deepest = 0
+    for byte in _STRING.sub(b"", value):
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
 
 
 def _text(attributes: dict[str, bytes], name: str) -> str:
