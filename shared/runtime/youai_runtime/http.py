@@ -14,6 +14,7 @@ from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from youai_runtime import logs, metrics, problems
@@ -42,7 +43,8 @@ def create_app(
 ) -> FastAPI:
     """A FastAPI app with health, metrics, problem+json errors and bounds on the body.
 
-    `large_bodies` maps a path to the most bytes that it takes, where that is more than MOST_BODY.
+    `large_bodies` maps a path, with its parameters in braces, to the most bytes that it takes, where that is more than
+    MOST_BODY.
     """
     app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(Problem, problems.on_problem)
@@ -111,13 +113,13 @@ class _BodyLimit:
 
     def __init__(self, app: ASGIApp, large_bodies: dict[str, int]) -> None:
         self._app = app
-        self._large = large_bodies
+        self._large = [(compile_path(path)[0], limit) for path, limit in large_bodies.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._large.get(scope["path"], MOST_BODY)
+        limit = next((most for path, most in self._large if path.match(scope["path"])), MOST_BODY)
         headers = dict(scope["headers"])
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > limit:
