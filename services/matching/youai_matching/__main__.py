@@ -106,7 +106,8 @@ def main() -> None:
     """Run what the command line names; 2 if it names nothing or a setting is wrong."""
     command = sys.argv[1] if len(sys.argv) == 2 else ""
     if command not in ("migrate", "api", "worker"):
-        sys.exit("usage: python -m youai_matching migrate | api | worker")
+        print("usage: python -m youai_matching migrate | api | worker", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     try:
         settings = Settings()  # type: ignore[call-arg]
     except ValidationError as error:
