@@ -49,12 +49,13 @@ class DecisionRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of records of one partition came to. `touched` and `moved` are in the order of first touch."""
+    """What a batch of records of one partition came to. `retimed` are the slots whose timers may have changed."""
 
     partition: int
     receipts: list[Receipt] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
     touched: dict[str, Slot] = field(default_factory=dict)
+    retimed: dict[str, Slot] = field(default_factory=dict)
     moved: dict[tuple[str, str], Request] = field(default_factory=dict)
 
 
@@ -137,9 +138,9 @@ async def write(connection: Connection, batch: Batch) -> None:
     if batch.moved:
         await _write_bookings(connection, partition, batch.moved)
     if batch.touched:
-        slots = list(batch.touched.values())
-        await _write_slots(connection, partition, slots)
-        await _write_timers(connection, partition, slots)
+        await _write_slots(connection, partition, list(batch.touched.values()))
+    if batch.retimed:
+        await _write_timers(connection, partition, list(batch.retimed.values()))
 
 
 async def _write_bookings(connection: Connection, partition: int, moved: dict[tuple[str, str], Request]) -> None:
@@ -237,9 +238,12 @@ async def unpublished(
 
 async def raise_watermark(connection: Connection, partition: int, offset: int) -> None:
     """Note that everything decided up to `offset` is published. Losing this note costs a repeat, never a gap."""
-    await connection.execute("SET LOCAL synchronous_commit = off")
     await connection.execute(
-        "UPDATE lane_progress SET published_offset = greatest(published_offset, $3) WHERE lane = $1 AND partition = $2",
+        """
+        WITH unhurried AS (SELECT set_config('synchronous_commit', 'off', true))
+        UPDATE lane_progress SET published_offset = greatest(published_offset, $3) FROM unhurried
+        WHERE lane = $1 AND partition = $2
+        """,
         DECIDER,
         partition,
         offset,

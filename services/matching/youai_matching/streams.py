@@ -14,6 +14,7 @@ from youai_contracts.events import (
     SlotClosed,
     SlotOpened,
     SlotRecord,
+    TimerFired,
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection, Pool
@@ -81,6 +82,8 @@ class Decider(Work):
         verdict = decide(slot, at, event, self._rules.by_version)
         if verdict.kind != "refused":
             slots[slot.slot_id] = batch.touched[slot.slot_id] = slot
+        if isinstance(event, SlotOpened | SlotClosed | TimerFired):
+            batch.retimed[slot.slot_id] = slot
         batch.receipts.append(
             store.Receipt(record.offset, slot.slot_id, received.id, verdict.kind, verdict.original, verdict.why)
         )
@@ -108,7 +111,7 @@ class Decider(Work):
             )
             for row in batch.decisions
         )
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._pool.acquire() as connection:
             await store.raise_watermark(connection, partition, batch.decisions[-1].offset)
 
 

@@ -1,16 +1,22 @@
 """Tokens: who asks, for which organization, in which roles. Algorithm, issuer and audience are pinned."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fastapi import Request
 
 from youai_runtime.problems import Problem, forbidden, unavailable
 from youai_runtime.settings import ServiceSettings
 
 DEVELOPMENT_ISSUER = "youai-development"
+MOST_REMEMBERED = 10_000
+REMEMBERED_S = 60.0
+"""A verified token is not verified again for so long, at most; a key that was withdrawn is refused after it."""
+
 ROLES = ("collector", "venue-staff", "provider-staff", "center", "platform")
 
 
@@ -35,7 +41,8 @@ class Authenticator:
     def __init__(self, settings: ServiceSettings) -> None:
         self._audience = settings.oidc_audience
         self._jwks: jwt.PyJWKClient | None = None
-        self._key: str | None = None
+        self._key: Any = None
+        self._verified: dict[str, tuple[float, Principal]] = {}
         if settings.oidc_issuer:
             self._issuer = settings.oidc_issuer
             self._algorithms = ["RS256", "EdDSA"]
@@ -44,7 +51,7 @@ class Authenticator:
         elif settings.dev_public_key_file:
             self._issuer = DEVELOPMENT_ISSUER
             self._algorithms = ["EdDSA"]
-            self._key = settings.dev_public_key_file.read_text()
+            self._key = load_pem_public_key(settings.dev_public_key_file.read_bytes())
         else:
             raise ValueError("set YOUAI_OIDC_ISSUER, or YOUAI_DEV_PUBLIC_KEY_FILE for trying things")
 
@@ -53,8 +60,19 @@ class Authenticator:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("缺少访问令牌。", "The Authorization header must be: Bearer TOKEN.")
+        known = self._verified.get(token)
+        if known is not None and time.time() < known[0]:
+            return known[1]
+        claims = await self._claims(token)
+        principal = _principal(claims)
+        if len(self._verified) >= MOST_REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = (min(float(claims["exp"]), time.time() + REMEMBERED_S), principal)
+        return principal
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 await self._signing_key(token),
                 algorithms=self._algorithms,
@@ -69,7 +87,7 @@ class Authenticator:
             raise unavailable() from None
         except jwt.PyJWTError as error:
             raise unauthorized("访问令牌无效。", f"The token is not valid: {error}.") from None
-        return _principal(claims)
+        return claims
 
     async def _signing_key(self, token: str) -> Any:
         if self._jwks is None:
@@ -83,7 +101,7 @@ def unauthorized(zh: str, en: str) -> Problem:
     return Problem(401, "unauthorized", zh, en, {"WWW-Authenticate": "Bearer"})
 
 
-def _principal(claims: dict[str, object]) -> Principal:
+def _principal(claims: dict[str, Any]) -> Principal:
     subject, organization, roles = claims.get("sub"), claims.get("org"), claims.get("roles")
     if not (isinstance(subject, str) and isinstance(organization, str) and isinstance(roles, list)):
         raise unauthorized("访问令牌缺少单位或角色。", "The token lacks org (a string) or roles (a list).")

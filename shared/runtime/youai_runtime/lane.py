@@ -125,12 +125,13 @@ class Lane:
         self._stopping = asyncio.Event()
         self._failures = 0
         self.broken: dict[int, str] = {}
+        self.missing = ""
         self.joined = False
 
     @property
     def ready(self) -> bool:
         """True once the group has answered and all of this worker's partitions are adopted and sound."""
-        return self.joined and not self._to_adopt and not self.broken
+        return self.joined and not (self.missing or self._to_adopt or self.broken)
 
     async def run(self) -> None:
         """Work until `stop`. Raises what our own code raises outside a partition's work."""
@@ -151,6 +152,7 @@ class Lane:
         )
         self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))
         await kafka.start(self._consumer)
+        await self._until_topic_is_there()
         committed = asyncio.create_task(self._report_progress())
         try:
             while not self._stopping.is_set():
@@ -162,6 +164,20 @@ class Lane:
     async def stop(self) -> None:
         """Ask `run` to end after the batch at hand."""
         self._stopping.set()
+
+    async def _until_topic_is_there(self) -> None:
+        """A topic that is missing, or has another number of partitions than its contract, is no empty topic."""
+        topic = self.work.topic
+        while not self._stopping.is_set():
+            found = len(self._consumer.partitions_for_topic(topic.name) or ())
+            self.missing = (
+                "" if found == topic.partitions else f"{topic.name} has {found} partitions, not {topic.partitions}"
+            )
+            if not self.missing:
+                return
+            log.error("lane-waits", lane=self.work.name, error=self.missing)
+            await asyncio.sleep(1.0)
+            await self._consumer.topics()  # asks the broker again
 
     async def _turn(self) -> None:
         try:
@@ -304,6 +320,7 @@ class Lane:
         self._next.pop(partition, None)
         tp = TopicPartition(self.work.topic.name, partition)
         if partition in self._owned:
+            self._consumer.seek(tp, 0)  # without a position, every fetch of the other partitions would fail with it
             self._consumer.pause(tp)
         log.critical("lane-stopped", lane=self.work.name, partition=partition, exc_info=error)
 

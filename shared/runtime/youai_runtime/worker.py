@@ -43,7 +43,7 @@ class Hosted:
         for loop in self.loops:
             if isinstance(loop, Lane) and not loop.ready:
                 broken = "; ".join(f"partition {p}: {why}" for p, why in loop.broken.items())
-                found[loop.work.name] = broken or "waits for its partitions"
+                found[loop.work.name] = loop.missing or broken or "waits for its partitions"
         return found
 
 
