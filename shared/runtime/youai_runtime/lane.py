@@ -146,6 +146,7 @@ class Lane:
             rebalance_timeout_ms=SESSION_TIMEOUT_MS,
             request_timeout_ms=SESSION_TIMEOUT_MS + 4_000,
             retry_backoff_ms=50,
+            metadata_max_age_ms=10_000,
             # A hot partition's next fetch waits for the running fetch of its idle neighbours: keep that short.
             fetch_max_wait_ms=50,
             max_poll_records=MOST_RECORDS,
@@ -176,8 +177,7 @@ class Lane:
             if not self.missing:
                 return
             log.error("lane-waits", lane=self.work.name, error=self.missing)
-            await asyncio.sleep(1.0)
-            await self._consumer.topics()  # asks the broker again
+            await asyncio.sleep(1.0)  # the client asks the broker again by itself, each metadata_max_age_ms
 
     async def _turn(self) -> None:
         try:
