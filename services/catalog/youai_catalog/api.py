@@ -1,0 +1,282 @@
+"""Catalog's HTTP: who may call what, lists and their cursors; the writes are in `organizations` and `offers`."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Path, Query, Request, Response
+from youai_runtime import problems
+from youai_runtime.auth import ROLES, Authenticator, Principal
+from youai_runtime.database import Pool
+from youai_runtime.http import Checks, create_app
+from youai_runtime.problems import Problem
+
+from youai_catalog import domain, offers, organization_store, organizations, store
+from youai_catalog.domain import Organization, RowFault
+from youai_catalog.forms import (
+    Id,
+    ImportedView,
+    OfferForm,
+    OffersQuery,
+    OffersView,
+    OfferView,
+    OfferWithSessionsView,
+    OpenForm,
+    OrganizationForm,
+    OrganizationsQuery,
+    OrganizationsView,
+    OrganizationView,
+    Page,
+    ReasonForm,
+    SessionsView,
+    SessionView,
+)
+from youai_catalog.offers import Keyed
+
+IMPORT = "/v1/organizations:import"
+SESSIONS = "/v1/offers/{offer_id}/sessions"
+LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024}
+MOST_FAULTS = 100
+"""Rows' faults that an answer tells of; it counts them all."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="1 to 200 visible ASCII characters; the same key gets the same answer"),
+]
+Role = Callable[..., Any]
+OfferId = Annotated[Id, Path()]
+SessionId = Annotated[Id, Path()]
+
+
+def make_api(
+    *,
+    pool: Pool,
+    authenticate: Authenticator,
+    ready: Checks,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> FastAPI:
+    """The app; everything that it needs from outside is passed in."""
+
+    def holding(*roles: str) -> Role:
+        async def caller(request: Request) -> Principal:
+            who = await authenticate(request)
+            who.require(*roles)
+            return who
+
+        return caller
+
+    app = create_app("Youai catalog", ready=ready, lifespan=lifespan, large_bodies=LARGE_BODIES)
+    app.include_router(_organization_routes(pool, holding))
+    app.include_router(_offer_routes(pool, holding))
+    app.include_router(_session_routes(pool, holding))
+    return app
+
+
+def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+    routes = APIRouter(tags=["organizations"])
+    reader = Annotated[Principal, Depends(holding(*ROLES))]
+    registrar = Annotated[Principal, Depends(holding("center", "platform"))]
+
+    @routes.post("/v1/organizations", status_code=201, response_model=OrganizationView)
+    async def register(request: Request, who: registrar, body: OrganizationForm, response: Response) -> Organization:
+        """Register an organization, or write its new state (200)."""
+        fields = body.model_dump() | {"categories": tuple(dict.fromkeys(body.categories))}
+        organization = Organization(**fields)
+        try:
+            new = await organizations.register(pool, who, organization)
+        except organizations.Refused as refused:
+            raise _refusal(request, refused.faults, of_file=False) from None
+        response.status_code = 201 if new else 200
+        return organization
+
+    @routes.post(IMPORT, response_model=ImportedView, openapi_extra=_CSV)
+    async def import_file(request: Request, who: registrar) -> ImportedView:
+        """Register all organizations of a CSV file (header: organization_id,parent_id,kind,level,name,town,categories).
+
+        Nothing is merged if a row is wrong.
+        """
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
+            raise Problem(415, "not-csv", "请以 text/csv 发送文件。", "Send the file as Content-Type: text/csv.")
+        try:
+            imported, unchanged = await organizations.import_file(pool, who, await request.body())
+        except organizations.Refused as refused:
+            raise _refusal(request, refused.faults, of_file=True) from None
+        return ImportedView(imported=imported, unchanged=unchanged)
+
+    @routes.get("/v1/organizations", response_model=OrganizationsView)
+    async def listed(query: Annotated[OrganizationsQuery, Query()], who: reader) -> Response:
+        """Organizations by id."""
+        (after,) = _after(query, "organizations", 1) or ("",)
+        async with pool.acquire() as connection:
+            rows = await organization_store.listed(connection, query, after, query.limit + 1)
+        return _page("organizations", rows, query, "organizations", ("organization_id",))
+
+    @routes.get("/v1/organizations/{organization_id}", response_model=OrganizationView)
+    async def read(organization_id: Annotated[Id, Path()], who: reader) -> Response:
+        """An organization."""
+        async with pool.acquire() as connection:
+            row = await organization_store.one(connection, organization_id)
+        if row is None:
+            raise problems.not_found("单位", "organization")
+        return _json(row)
+
+    return routes
+
+
+def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+    routes = APIRouter(tags=["offers"])
+    reader = Annotated[Principal, Depends(holding(*ROLES))]
+    publisher = Annotated[Principal, Depends(holding("provider-staff", "center"))]
+
+    @routes.post("/v1/offers", status_code=201, response_model=OfferView)
+    async def publish(who: publisher, body: OfferForm, key: Key = None) -> Response:
+        """Publish an offer; a repeat of its key gets the same answer with 200."""
+        keyed = Keyed.of(who, "POST /v1/offers", _key(key), body)
+        new, answer = await offers.publish(pool, who, keyed, body)
+        return _answer(answer, 201 if new else 200)
+
+    @routes.get("/v1/offers", response_model=OffersView)
+    async def listed(query: Annotated[OffersQuery, Query()], who: reader) -> Response:
+        """The published offers by id."""
+        (after,) = _after(query, "offers", 1) or ("",)
+        async with pool.acquire() as connection:
+            rows = await store.offers(connection, query, after, query.limit + 1)
+        return _page("offers", rows, query, "offers", ("offer_id",))
+
+    @routes.get("/v1/offers/{offer_id}", response_model=OfferWithSessionsView)
+    async def read(offer_id: OfferId, query: Annotated[Page, Query()], who: reader) -> Response:
+        """An offer, withdrawn ones too, with its sessions by start: `cursor` and `limit` are theirs."""
+        after = _after(query, "sessions", 2)
+        if after is not None and domain.instant(after[0]) is None:
+            raise _bad_cursor()
+        async with pool.acquire() as connection:
+            offer = await store.offer(connection, offer_id)
+            if offer is None:
+                raise problems.not_found("项目", "offer")
+            rows = await store.sessions(connection, offer_id, after, query.limit + 1)
+        return _page("sessions", rows, query, "sessions", ("starts_at", "session_id"), offer)
+
+    @routes.post("/v1/offers/{offer_id}/withdraw", response_model=OfferView)
+    async def withdraw(offer_id: OfferId, who: publisher, body: ReasonForm) -> Response:
+        """Withdraw an offer and cancel all its sessions. Asking again is harmless: the first reason stands."""
+        return _json(await offers.withdraw(pool, who, offer_id, body.reason))
+
+    @routes.post(SESSIONS, status_code=201, response_model=SessionView | SessionsView)
+    async def open_sessions(
+        offer_id: OfferId, who: publisher, body: Annotated[OpenForm, Body()], key: Key = None
+    ) -> Response:
+        """Open a session, or up to 200 of them, all or none; a repeat of the key gets the same answer with 200."""
+        keyed = Keyed.of(who, f"POST /v1/offers/{offer_id}/sessions", _key(key), body)
+        new, answer = await offers.open_sessions(pool, who, keyed, offer_id, body)
+        return _answer(answer, 201 if new else 200)
+
+    return routes
+
+
+def _session_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+    routes = APIRouter(tags=["sessions"])
+    reader = Annotated[Principal, Depends(holding(*ROLES))]
+    publisher = Annotated[Principal, Depends(holding("provider-staff", "center"))]
+
+    @routes.get("/v1/sessions/{session_id}", response_model=SessionView)
+    async def read(session_id: SessionId, who: reader) -> Response:
+        """A session."""
+        async with pool.acquire() as connection:
+            view = await store.session(connection, session_id)
+        if view is None:
+            raise problems.not_found("场次", "session")
+        return _json(view)
+
+    @routes.post("/v1/sessions/{session_id}/cancel", response_model=SessionView)
+    async def cancel(session_id: SessionId, who: publisher, body: ReasonForm) -> Response:
+        """Cancel a session. Asking again is harmless: the first reason stands."""
+        return _json(await offers.cancel(pool, who, session_id, body.reason))
+
+    return routes
+
+
+def _answer(content: bytes, status: int = 200) -> Response:
+    return Response(content, status, media_type="application/json")
+
+
+def _json(value: Any) -> Response:
+    return _answer(msgspec.json.encode(value))
+
+
+def _page(
+    name: str,
+    rows: Sequence[dict[str, Any]],
+    page: Page,
+    cursor_of: str,
+    position: Sequence[str],
+    around: dict[str, Any] | None = None,
+) -> Response:
+    """A part of a list, of which one row more than asked for was read; `position` names what it is sorted by."""
+    shown, following = rows[: page.limit], None
+    if len(rows) > page.limit:
+        here = [cursor_of, *(shown[-1][part] for part in position)]
+        following = base64.urlsafe_b64encode(msgspec.json.encode(here)).decode().rstrip("=")
+    return _json({**(around or {}), name: shown, "next_cursor": following})
+
+
+def _after(page: Page, cursor_of: str, parts: int) -> Any:
+    """Where the part before ended, as its `_page` gave it; None at the start."""
+    if page.cursor is None:
+        return None
+    try:
+        raw = base64.b64decode(page.cursor + "=" * (-len(page.cursor) % 4), altchars="-_", validate=True)
+        name, *position = msgspec.json.decode(raw, type=list[str])
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    if name != cursor_of or len(position) != parts or "\x00" in "".join(position):
+        raise _bad_cursor()
+    return tuple(position)
+
+
+def _bad_cursor() -> Problem:
+    return Problem(
+        422, "invalid", "游标无效，请从头开始。", "The cursor is none that this list gave: start from the beginning."
+    )
+
+
+def _refusal(request: Request, faults: Sequence[RowFault], *, of_file: bool) -> Problem:
+    """The problem of what was to be registered: 403 where something is not the caller's, else 422."""
+    outside = [fault for fault in faults if fault.fault.outside]
+    told = outside or faults
+    english = problems.wants_english(request.headers.get("accept-language", ""))
+    errors: list[dict[str, Any]] = [
+        {"field": one.field, "message": one.fault.en if english else one.fault.zh} for one in told[:MOST_FAULTS]
+    ]
+    extra: dict[str, Any] = {"errors": errors}
+    if of_file:
+        extra = {"errors": [{"row": one.row} | e for one, e in zip(told, errors, strict=False)], "total": len(told)}
+    first = told[0].fault
+    if outside:
+        return Problem(403, "forbidden", f"无权登记：{first.zh}。", f"Not yours to register: {first.en}.", extra=extra)
+    if of_file:
+        return Problem(
+            422,
+            "import-refused",
+            f"文件有 {len(told)} 处错误，没有导入任何单位。",
+            f"The file has {len(told)} faults; nothing was imported.",
+            extra=extra,
+        )
+    return Problem(422, "invalid", f"{told[0].field}：{first.zh}。", f"{told[0].field}: {first.en}.", extra=extra)
+
+
+def _key(key: str | None) -> str:
+    if key is None or not _KEY.fullmatch(key):
+        raise Problem(
+            400,
+            "key-missing",
+            "请带上 Idempotency-Key 请求头（1 到 200 个可见 ASCII 字符）。",
+            "Send an Idempotency-Key header of 1 to 200 visible ASCII characters.",
+        )
+    return key

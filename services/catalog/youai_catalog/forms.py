@@ -1,0 +1,241 @@
+"""What the HTTP calls take and give: bodies with the field names of the events that they cause, strict throughout."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator, model_validator
+from pydantic.functional_validators import AfterValidator
+from pydantic_core import PydanticCustomError
+from youai_contracts.events import Category
+
+from youai_catalog import domain
+from youai_catalog.domain import MOST_ID, MOST_NAME, MOST_TEXT, Fault, Kind, Level
+
+MOST_SESSIONS = 200
+"""Sessions opened by one call."""
+
+
+def _checked(fault_of: Callable[[str], Fault | None]) -> AfterValidator:
+    def check(value: str) -> str:
+        fault = fault_of(value)
+        if fault is not None:
+            raise PydanticCustomError("unfit", "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
+        return value
+
+    return AfterValidator(check)
+
+
+def _instant(value: Any) -> datetime:
+    at = domain.instant(value) if isinstance(value, str) else None
+    if at is None:
+        raise PydanticCustomError("time", "a time is RFC 3339 with its offset, such as 2026-12-01T09:00:00+08:00")
+    return at
+
+
+def _plain(value: str) -> Fault | None:
+    return domain.text_fault(value)
+
+
+def _label(value: str) -> Fault | None:
+    return domain.text_fault(value, empty=True)
+
+
+def _long(value: str) -> Fault | None:
+    return domain.text_fault(value, MOST_TEXT, empty=True, lines=True)
+
+
+def _reason(value: str) -> Fault | None:
+    return domain.text_fault(value, MOST_TEXT, lines=True)
+
+
+Id = Annotated[str, Field(min_length=1, max_length=MOST_ID), _checked(domain.id_fault)]
+SessionId = Annotated[str, Field(min_length=1, max_length=MOST_ID), _checked(domain.session_id_fault)]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME), _checked(_plain)]
+Label = Annotated[str, Field(max_length=MOST_NAME), _checked(_label)]
+Text = Annotated[str, Field(max_length=MOST_TEXT), _checked(_long)]
+Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), _checked(_reason)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class OrganizationForm(_Form):
+    """An organization's whole state, as in organization-registered."""
+
+    organization_id: Id
+    parent_id: Id | None = Field(default=None, description="null for the center alone")
+    kind: Kind
+    level: Level
+    name: Name
+    town: Label = ""
+    categories: list[Category] = Field(default=[], max_length=20)
+
+
+class OfferForm(_Form):
+    """An offer to publish, as in offer-published."""
+
+    offer_id: Id | None = Field(default=None, description="for imports; else it is made from the Idempotency-Key")
+    provider_id: Id
+    category: Category
+    title: Name
+    description: Text = ""
+    towns: list[Name] = Field(default=[], max_length=50, description="empty: every town")
+    audience: Label = ""
+    # Draws come with their rules: until matching decides by them, none is promised.
+    mode: Literal["arrival"] = "arrival"
+
+
+class SessionForm(_Form):
+    """A session to open, as in session-opened: opens_at < closes_at <= starts_at < ends_at."""
+
+    session_id: SessionId | None = Field(default=None, description="for imports; else made from the Idempotency-Key")
+    capacity: int = Field(ge=1, le=100_000)
+    opens_at: Instant
+    closes_at: Instant
+    starts_at: Instant
+    ends_at: Instant
+    waitlist: int | None = Field(default=None, ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")
+    venue_name: Name
+
+    @model_validator(mode="after")
+    def _times(self) -> "SessionForm":
+        fault = domain.times_fault(self.opens_at, self.closes_at, self.starts_at, self.ends_at)
+        if fault is not None:
+            raise PydanticCustomError("times", "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
+        return self
+
+
+class SessionsForm(_Form):
+    """Sessions to open together, all or none."""
+
+    sessions: list[SessionForm] = Field(min_length=1, max_length=MOST_SESSIONS)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "SessionsForm":
+        given = [one.session_id for one in self.sessions if one.session_id is not None]
+        if len(set(given)) < len(given):
+            raise PydanticCustomError("repeated", "a session_id stands in the list twice（场次编号重复）")
+        return self
+
+
+def _one_or_many(value: Any, _handler: Any) -> SessionForm | SessionsForm:
+    # By hand, else a wrong field of one form is reported together with everything that the other form would lack.
+    many = isinstance(value, dict) and "sessions" in value
+    return SessionsForm.model_validate(value) if many else SessionForm.model_validate(value)
+
+
+OpenForm = Annotated[SessionForm | SessionsForm, WrapValidator(_one_or_many)]
+
+
+class ReasonForm(_Form):
+    """Why something is taken back."""
+
+    reason: Reason
+
+
+class Page(BaseModel):
+    """Which part of a list: `cursor` as the part before gave it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str | None = Field(default=None, max_length=1_000)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class OrganizationsQuery(Page):
+    """Which organizations."""
+
+    kind: Kind | None = None
+    level: Level | None = None
+    town: Label | None = None
+    parent: Id | None = None
+
+
+class OffersQuery(Page):
+    """Which of the published offers; `town`: those that are open to it."""
+
+    category: Category | None = None
+    town: Name | None = None
+    provider_id: Id | None = None
+
+
+class OrganizationView(BaseModel):
+    """An organization."""
+
+    organization_id: str
+    parent_id: str | None
+    kind: Kind
+    level: Level
+    name: str
+    town: str
+    categories: list[Category]
+
+
+class OrganizationsView(BaseModel):
+    """A part of the organizations, by id."""
+
+    organizations: list[OrganizationView]
+    next_cursor: str | None
+
+
+class ImportedView(BaseModel):
+    """What an import did: organizations new or changed, and those that were so already."""
+
+    imported: int
+    unchanged: int
+
+
+class SessionView(BaseModel):
+    """A session; what is booked of it is its slot's (matching), under `slot_id`."""
+
+    session_id: str
+    slot_id: str
+    offer_id: str
+    capacity: int
+    opens_at: datetime
+    closes_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    waitlist: int | None
+    venue_name: str
+    state: Literal["open", "cancelled"]
+    reason: str | None
+
+
+class SessionsView(BaseModel):
+    """Sessions that were opened together."""
+
+    sessions: list[SessionView]
+
+
+class OfferView(BaseModel):
+    """An offer."""
+
+    offer_id: str
+    provider_id: str
+    provider_name: str
+    category: Category
+    title: str
+    description: str
+    towns: list[str]
+    audience: str
+    mode: str
+    state: Literal["published", "withdrawn"]
+    reason: str | None
+
+
+class OfferWithSessionsView(OfferView):
+    """An offer with a part of its sessions, by start."""
+
+    sessions: list[SessionView]
+    next_cursor: str | None
+
+
+class OffersView(BaseModel):
+    """A part of the published offers, by id."""
+
+    offers: list[OfferView]
+    next_cursor: str | None

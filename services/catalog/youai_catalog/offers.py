@@ -1,0 +1,269 @@
+"""Publishing and withdrawing offers, opening and cancelling sessions, each in one transaction with its events."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import msgspec
+from pydantic import BaseModel
+from youai_contracts.codec import rfc3339
+from youai_contracts.events import Actor, Event, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
+from youai_runtime import outbox, problems
+from youai_runtime.auth import Principal
+from youai_runtime.database import Connection, Pool
+from youai_runtime.http import current_traceparent
+from youai_runtime.problems import Problem
+
+from youai_catalog import SOURCE, store
+from youai_catalog.forms import OfferForm, SessionForm, SessionsForm
+
+CHUNK = 500
+"""Sessions cancelled in one transaction."""
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A call under its Idempotency-Key: the hash of organization, call and key, and the hash of the body."""
+
+    key_hash: bytes
+    body_hash: bytes
+
+    @classmethod
+    def of(cls, who: Principal, call: str, key: str, form: BaseModel) -> "Keyed":
+        """`call` is method and path; the body counts as it was understood, so a time's offset makes no difference."""
+        key_hash = hashlib.sha256("\x00".join((who.organization_id, call, key)).encode()).digest()
+        return cls(key_hash, hashlib.sha256(form.model_dump_json().encode()).digest())
+
+    def id(self, prefix: str, index: int | None = None) -> str:
+        """The id that this call gives, to the item `index` of a list: always the same."""
+        return f"{prefix}-{self.key_hash.hex()[:32]}" + ("" if index is None else f"-{index}")
+
+    def answer_again(self, remembered: tuple[bytes, bytes]) -> bytes:
+        """The answer that the key got, or 409 where its body was another."""
+        body_hash, answer = remembered
+        if body_hash != self.body_hash:
+            raise Problem(
+                409,
+                "key-reused",
+                "这个键已用于另一个请求，请换一个新键。",
+                "This key was used for another request: take a new one.",
+            )
+        return answer
+
+
+async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> tuple[bool, bytes]:
+    """Publish an offer; returns whether it is new (else the key is a repeat), and the answer."""
+    async with pool.acquire() as connection, connection.transaction():
+        seen = await store.remembered(connection, keyed.key_hash)
+        if seen is not None:
+            return False, keyed.answer_again(seen)
+        view = _offer_view(keyed, form, await _provider_name(connection, who, form.provider_id))
+        answer = msgspec.json.encode(view)
+        if not await store.remember(connection, keyed.key_hash, keyed.body_hash, answer):
+            return await _answered_meanwhile(connection, keyed)
+        if not await store.insert_offer(connection, view):
+            raise _taken("offer-exists", view["offer_id"])
+        event = OfferPublished(
+            offer_id=view["offer_id"],
+            provider_id=form.provider_id,
+            provider_name=view["provider_name"],
+            category=form.category,
+            title=form.title,
+            description=form.description,
+            towns=tuple(form.towns),
+            audience=form.audience,
+            mode=form.mode,
+            actor=_actor(who),
+        )
+        await _add(connection, [event])
+    return True, answer
+
+
+async def _provider_name(connection: Connection, who: Principal, provider_id: str) -> str:
+    row = await store.provider(connection, who.organization_id, provider_id)
+    if row is None:
+        raise _invalid("provider_id", "没有这个单位", "there is no such organization")
+    if not row["own"]:
+        raise _not_own()
+    if row["kind"] != "provider":
+        raise _invalid("provider_id", "只有部门和志愿服务队可以发布项目", "only departments and teams publish offers")
+    name: str = row["name"]
+    return name
+
+
+async def withdraw(pool: Pool, who: Principal, offer_id: str, reason: str) -> dict[str, Any]:
+    """Withdraw an offer and cancel its sessions; withdrawn already, only what is left of that. Returns its view."""
+    async with pool.acquire() as connection, connection.transaction():
+        row = await store.lock_offer(connection, who.organization_id, offer_id)
+        if row is None:
+            raise problems.not_found("项目", "offer")
+        if not row["own"]:
+            raise _not_own()
+        if row["state"] == "published":
+            await store.withdraw_offer(connection, offer_id, reason, who.subject, who.organization_id)
+            await _add(connection, [OfferWithdrawn(offer_id=offer_id, reason=reason, actor=_actor(who))])
+    await settle(pool, offer_id)
+    async with pool.acquire() as connection:
+        view = await store.offer(connection, offer_id)
+    assert view is not None  # offers are never deleted
+    return view
+
+
+async def settle(pool: Pool, offer_id: str) -> None:
+    """Cancel what is still open of a withdrawn offer's sessions, in chunks; many may do so at once."""
+    while True:
+        async with pool.acquire() as connection, connection.transaction():
+            row = await store.lock_offer(connection, "", offer_id)
+            if row is None or row["sessions_settled"]:
+                return
+            cancelled = await store.cancel_sessions(connection, offer_id, row["reason"], CHUNK)
+            actor = Actor(subject=row["withdrawn_by_subject"], organization_id=row["withdrawn_by_organization"])
+            await _add(connection, [_cancelled(offer_id, one, row["reason"], actor) for one in cancelled])
+
+
+async def settle_all(pool: Pool) -> None:
+    """Finish the withdrawals that a death left half done: nobody may ask for them again."""
+    async with pool.acquire() as connection:
+        offer_ids = await store.unsettled_offers(connection)
+    for offer_id in offer_ids:
+        await settle(pool, offer_id)
+
+
+async def open_sessions(
+    pool: Pool, who: Principal, keyed: Keyed, offer_id: str, form: SessionForm | SessionsForm
+) -> tuple[bool, bytes]:
+    """Open one session or a list, all or none; returns whether they are new (else a repeat), and the answer."""
+    forms = form.sessions if isinstance(form, SessionsForm) else [form]
+    ids = [one.session_id or keyed.id("session", i if len(forms) > 1 else None) for i, one in enumerate(forms)]
+    if len(set(ids)) < len(ids):  # a given id that equals one made from the key
+        raise _invalid("session_id", "场次编号重复", "a session_id stands in the list twice")
+    sessions = list(zip(ids, forms, strict=True))
+    views = [_session_view(offer_id, session_id, one) for session_id, one in sessions]
+    answer = msgspec.json.encode({"sessions": views} if isinstance(form, SessionsForm) else views[0])
+    async with pool.acquire() as connection, connection.transaction():
+        # The key first: it makes a second call with it wait for the first one's end.
+        if not await store.remember(connection, keyed.key_hash, keyed.body_hash, answer):
+            return await _answered_meanwhile(connection, keyed)
+        offer = _own_open(await store.lock_offer(connection, who.organization_id, offer_id, shared=True))
+        taken = await store.insert_sessions(connection, offer_id, sessions)
+        if taken:
+            raise _taken("session-exists", min(taken))
+        await _add(connection, _opened(offer, sessions, _actor(who)))
+    return True, answer
+
+
+def _own_open(offer: asyncpg.Record | None) -> asyncpg.Record:
+    if offer is None:
+        raise problems.not_found("项目", "offer")
+    if not offer["own"]:
+        raise _not_own()
+    if offer["state"] != "published":
+        raise Problem(409, "offer-withdrawn", "这个项目已撤回。", "This offer was withdrawn.")
+    return offer
+
+
+async def cancel(pool: Pool, who: Principal, session_id: str, reason: str) -> dict[str, Any]:
+    """Cancel a session; cancelled already, nothing happens. Returns its view."""
+    async with pool.acquire() as connection, connection.transaction():
+        row = await store.lock_session(connection, who.organization_id, session_id)
+        if row is None:
+            raise problems.not_found("场次", "session")
+        if not row["own"]:
+            raise _not_own()
+        if row["state"] == "open":
+            await store.cancel_session(connection, session_id, reason)
+            await _add(connection, [_cancelled(row["offer_id"], session_id, reason, _actor(who))])
+        view = await store.session(connection, session_id)
+    assert view is not None  # sessions are never deleted
+    return view
+
+
+async def _answered_meanwhile(connection: Connection, keyed: Keyed) -> tuple[bool, bytes]:
+    seen = await store.remembered(connection, keyed.key_hash)
+    if seen is None:  # cleared away in between; asked again, the key is new
+        raise problems.unavailable()
+    return False, keyed.answer_again(seen)
+
+
+async def _add(connection: Connection, events: Sequence[Event]) -> None:
+    if events:
+        await outbox.add(connection, events, source=SOURCE, traceparent=current_traceparent())
+
+
+def _opened(offer: asyncpg.Record, sessions: Sequence[tuple[str, SessionForm]], actor: Actor) -> list[SessionOpened]:
+    return [
+        SessionOpened(
+            offer_id=offer["offer_id"],
+            session_id=session_id,
+            slot_id=session_id,
+            capacity=form.capacity,
+            opens_at=form.opens_at,
+            closes_at=form.closes_at,
+            starts_at=form.starts_at,
+            ends_at=form.ends_at,
+            mode=offer["mode"],
+            waitlist=form.waitlist,
+            venue_name=form.venue_name,
+            actor=actor,
+        )
+        for session_id, form in sessions
+    ]
+
+
+def _cancelled(offer_id: str, session_id: str, reason: str, actor: Actor) -> SessionCancelled:
+    return SessionCancelled(offer_id=offer_id, session_id=session_id, slot_id=session_id, reason=reason, actor=actor)
+
+
+def _offer_view(keyed: Keyed, form: OfferForm, provider_name: str) -> dict[str, Any]:
+    return {
+        "offer_id": form.offer_id or keyed.id("offer"),
+        "provider_id": form.provider_id,
+        "provider_name": provider_name,
+        "category": form.category,
+        "title": form.title,
+        "description": form.description,
+        "towns": form.towns,
+        "audience": form.audience,
+        "mode": form.mode,
+        "state": "published",
+        "reason": None,
+    }
+
+
+def _session_view(offer_id: str, session_id: str, form: SessionForm) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "slot_id": session_id,
+        "offer_id": offer_id,
+        "capacity": form.capacity,
+        "opens_at": rfc3339(form.opens_at),
+        "closes_at": rfc3339(form.closes_at),
+        "starts_at": rfc3339(form.starts_at),
+        "ends_at": rfc3339(form.ends_at),
+        "waitlist": form.waitlist,
+        "venue_name": form.venue_name,
+        "state": "open",
+        "reason": None,
+    }
+
+
+def _actor(who: Principal) -> Actor:
+    return Actor(subject=who.subject, organization_id=who.organization_id)
+
+
+def _not_own() -> Problem:
+    return problems.forbidden(
+        "只能管理本单位或下级单位的项目。", "You can act for your own organization and those below it alone."
+    )
+
+
+def _taken(code: str, taken_id: str) -> Problem:
+    return Problem(409, code, f"编号 {taken_id} 已被使用。", f"The id {taken_id} is taken.")
+
+
+def _invalid(field: str, zh: str, en: str) -> Problem:
+    return Problem(
+        422, "invalid", f"{field}：{zh}。", f"{field}: {en}.", extra={"errors": [{"field": field, "message": en}]}
+    )

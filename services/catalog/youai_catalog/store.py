@@ -1,0 +1,209 @@
+"""All SQL on offers, sessions and idempotency keys. Every function works in the caller's transaction."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import asyncpg
+from youai_contracts.codec import rfc3339
+from youai_runtime.database import Connection
+
+from youai_catalog.forms import OffersQuery, SessionForm
+
+_OFFER = "offer_id, provider_id, provider_name, category, title, description, towns, audience, mode, state, reason"
+_SESSION = (
+    "session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name, state, reason"
+)
+_TIMES = ("opens_at", "closes_at", "starts_at", "ends_at")
+
+
+def session_view(row: asyncpg.Record) -> dict[str, Any]:
+    """A session's row as it is answered."""
+    view = dict(row) | {name: rfc3339(row[name]) for name in _TIMES}
+    return {"session_id": view.pop("session_id"), "slot_id": row["session_id"], **view}
+
+
+# Keys that were used
+
+
+async def remembered(connection: Connection, key_hash: bytes) -> tuple[bytes, bytes] | None:
+    """The hash of the body that came with a key, and its answer; None if the key is new."""
+    row = await connection.fetchrow("SELECT body_hash, answer FROM idempotency WHERE key_hash = $1", key_hash)
+    return None if row is None else (row["body_hash"], row["answer"])
+
+
+async def remember(connection: Connection, key_hash: bytes, body_hash: bytes, answer: bytes) -> bool:
+    """Keep a key's answer; False if somebody else did so first (this waits for their transaction's end)."""
+    done = await connection.fetchval(
+        "INSERT INTO idempotency (key_hash, body_hash, answer) VALUES ($1, $2, $3)"
+        " ON CONFLICT (key_hash) DO NOTHING RETURNING true",
+        key_hash,
+        body_hash,
+        answer,
+    )
+    return done is not None
+
+
+# Offers and sessions
+
+
+async def provider(connection: Connection, acting_for: str, provider_id: str) -> asyncpg.Record | None:
+    """A provider's `name`, `kind`, and whether it is the acting organization's (`own`); None if there is none."""
+    return await connection.fetchrow(
+        "SELECT name, kind, acts_for($1, organization_id) AS own FROM organization WHERE organization_id = $2",
+        acting_for,
+        provider_id,
+    )
+
+
+async def insert_offer(connection: Connection, offer: dict[str, Any]) -> bool:
+    """Write a new offer (a view); False if its id is taken."""
+    columns = _OFFER.split(", ")
+    values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    done = await connection.fetchval(
+        f"INSERT INTO offer ({_OFFER}) VALUES ({values}) ON CONFLICT (offer_id) DO NOTHING RETURNING true",
+        *(offer[name] for name in columns),
+    )
+    return done is not None
+
+
+async def offer(connection: Connection, offer_id: str) -> dict[str, Any] | None:
+    """An offer, or None."""
+    row = await connection.fetchrow(f"SELECT {_OFFER} FROM offer WHERE offer_id = $1", offer_id)
+    return None if row is None else dict(row)
+
+
+async def lock_offer(
+    connection: Connection, acting_for: str, offer_id: str, *, shared: bool = False
+) -> asyncpg.Record | None:
+    """Lock an offer's row and read what its commands need; None if there is none.
+
+    `shared`: others may hold it so too (they open sessions side by side), but a withdrawal waits, and they for it.
+    """
+    return await connection.fetchrow(
+        f"SELECT {_OFFER}, acts_for($1, provider_id) AS own, withdrawn_by_subject, withdrawn_by_organization,"
+        f" sessions_settled FROM offer WHERE offer_id = $2 FOR {'SHARE' if shared else 'UPDATE'}",
+        acting_for,
+        offer_id,
+    )
+
+
+async def withdraw_offer(
+    connection: Connection, offer_id: str, reason: str, subject: str, organization_id: str
+) -> None:
+    """Note an offer's withdrawal; its sessions are still to be cancelled."""
+    await connection.execute(
+        "UPDATE offer SET state = 'withdrawn', reason = $2, withdrawn_by_subject = $3,"
+        " withdrawn_by_organization = $4, sessions_settled = false WHERE offer_id = $1",
+        offer_id,
+        reason,
+        subject,
+        organization_id,
+    )
+
+
+async def cancel_sessions(connection: Connection, offer_id: str, reason: str, most: int) -> list[str]:
+    """Cancel at most `most` of an offer's open sessions; returns their ids. Fewer: they are all cancelled, noted so."""
+    rows = await connection.fetch(
+        "UPDATE session SET state = 'cancelled', reason = $2 WHERE session_id IN (SELECT session_id FROM session"
+        " WHERE offer_id = $1 AND state = 'open' ORDER BY session_id LIMIT $3 FOR UPDATE) RETURNING session_id",
+        offer_id,
+        reason,
+        most,
+    )
+    if len(rows) < most:
+        await connection.execute("UPDATE offer SET sessions_settled = true WHERE offer_id = $1", offer_id)
+    return sorted(row["session_id"] for row in rows)
+
+
+async def unsettled_offers(connection: Connection) -> list[str]:
+    """Ids of withdrawn offers whose sessions are not all cancelled."""
+    rows = await connection.fetch("SELECT offer_id FROM offer WHERE NOT sessions_settled ORDER BY offer_id LIMIT 100")
+    return [row["offer_id"] for row in rows]
+
+
+async def offers(connection: Connection, query: OffersQuery, after: str, limit: int) -> list[dict[str, Any]]:
+    """At most `limit` published offers with ids after `after`."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_OFFER} FROM offer
+        WHERE state = 'published' AND offer_id > $1 AND ($2::text IS NULL OR category = $2)
+            AND ($3::text IS NULL OR towns = '{{}}' OR $3 = ANY(towns)) AND ($4::text IS NULL OR provider_id = $4)
+        ORDER BY offer_id LIMIT $5
+        """,
+        after,
+        query.category,
+        query.town,
+        query.provider_id,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def insert_sessions(
+    connection: Connection, offer_id: str, sessions: Sequence[tuple[str, SessionForm]]
+) -> Collection[str]:
+    """Write new sessions (id and form) of an offer; returns the ids that are taken: then the caller must roll back."""
+    ids = [session_id for session_id, _ in sessions]
+    forms = [form for _, form in sessions]
+    # In the order of ids, so that two lists with common ids cannot wait for each other.
+    written = await connection.fetch(
+        """
+        INSERT INTO session
+            (session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name)
+        SELECT id, $1, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name
+        FROM unnest($2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
+            $8::bigint[], $9::text[])
+            AS wanted (id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name)
+        ORDER BY id
+        ON CONFLICT (session_id) DO NOTHING RETURNING session_id
+        """,
+        offer_id,
+        ids,
+        [form.capacity for form in forms],
+        [form.opens_at for form in forms],
+        [form.closes_at for form in forms],
+        [form.starts_at for form in forms],
+        [form.ends_at for form in forms],
+        [form.waitlist for form in forms],
+        [form.venue_name for form in forms],
+    )
+    return set(ids) - {row["session_id"] for row in written}
+
+
+async def session(connection: Connection, session_id: str) -> dict[str, Any] | None:
+    """A session, or None."""
+    row = await connection.fetchrow(f"SELECT {_SESSION} FROM session WHERE session_id = $1", session_id)
+    return None if row is None else session_view(row)
+
+
+async def sessions(
+    connection: Connection, offer_id: str, after: tuple[str, str] | None, limit: int
+) -> list[dict[str, Any]]:
+    """At most `limit` sessions of an offer by start and id, after the given start (RFC 3339) and id."""
+    started, session_id = after or ("-infinity", "")
+    rows = await connection.fetch(
+        f"SELECT {_SESSION} FROM session WHERE offer_id = $1 AND (starts_at, session_id) > ($2::text::timestamptz, $3)"
+        " ORDER BY starts_at, session_id LIMIT $4",
+        offer_id,
+        started,
+        session_id,
+        limit,
+    )
+    return [session_view(row) for row in rows]
+
+
+async def lock_session(connection: Connection, acting_for: str, session_id: str) -> asyncpg.Record | None:
+    """Lock a session's row and read whether it is the acting organization's (`own`) and open; None if there is none."""
+    return await connection.fetchrow(
+        "SELECT s.offer_id, s.state, acts_for($1, o.provider_id) AS own"
+        " FROM session AS s JOIN offer AS o USING (offer_id) WHERE s.session_id = $2 FOR UPDATE OF s",
+        acting_for,
+        session_id,
+    )
+
+
+async def cancel_session(connection: Connection, session_id: str, reason: str) -> None:
+    """Note that a session is cancelled."""
+    await connection.execute(
+        "UPDATE session SET state = 'cancelled', reason = $2 WHERE session_id = $1", session_id, reason
+    )
