@@ -1,8 +1,11 @@
 """Rule versions: immutable files of numbers and texts, each named by the SHA-256 of its bytes."""
 
 import hashlib
-import json
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,26 @@ class RuleVersion:
         return Text(zh, en)
 
 
+class _Words(msgspec.Struct):
+    zh: Annotated[str, Meta(min_length=1)]
+    en: Annotated[str, Meta(min_length=1)]
+
+
+class _File(msgspec.Struct):
+    name: Annotated[str, Meta(min_length=1)]
+    early_tolerance_ms: Annotated[int, Meta(ge=0)]
+    texts: dict[str, _Words]
+
+
 def parse(raw: bytes) -> RuleVersion:
-    """A rule version from the bytes of its file. KeyError or ValueError if it is none."""
-    rules = json.loads(raw)
+    """A rule version from the bytes of its file. ValueError, which says what is wrong, if it is none."""
+    try:
+        rules = msgspec.json.decode(raw.decode(), type=_File)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"no rule version: {error}") from error
     return RuleVersion(
         version=hashlib.sha256(raw).hexdigest(),
-        name=rules["name"],
-        early_tolerance_ms=rules["early_tolerance_ms"],
-        texts={code: Text(text["zh"], text["en"]) for code, text in rules["texts"].items()},
+        name=rules.name,
+        early_tolerance_ms=rules.early_tolerance_ms,
+        texts={code: Text(words.zh, words.en) for code, words in rules.texts.items()},
     )

@@ -1,0 +1,169 @@
+"""The decider without a broker and a database: its real code over tables in memory and a published list."""
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from youai_contracts import topics
+from youai_matching.rule_files import RuleBook
+from youai_matching.streams import Decider
+from youai_runtime.database import Connection, Pool
+from youai_runtime.kafka import Outgoing, Publisher
+from youai_stack import export
+
+Row = dict[str, Any]
+RULES = RuleBook()
+RULE_VERSION = RULES.named("2026-11").version
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A record of the slot log as a lane sees it."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Database:
+    """The decider's tables, for the statements of its store and no others: a new one is a KeyError here.
+
+    Inserts and conflicts keep exactly the columns that the SQL names, so a column that is forgotten is lost here too.
+    """
+
+    def __init__(self) -> None:
+        self.slot: dict[str, Row] = {}
+        self.booking: dict[tuple[str, str], Row] = {}
+        self.timer: set[tuple[int, str, str, str, int]] = set()
+        self.tables: dict[str, list[Row]] = defaultdict(list)
+        self.dead_letters: list[tuple[Any, ...]] = []
+        self.watermark = -1
+
+    async def copy_records_to_table(self, table: str, *, columns: Sequence[str], records: Iterable[Any]) -> None:
+        self.tables[table] += [dict(zip(columns, record, strict=True)) for record in records]
+
+    async def executemany(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        assert "INSERT INTO outbox" in sql
+        self.dead_letters += rows
+
+    async def execute(self, sql: str, *args: Any) -> None:
+        statement = " ".join(sql.split())
+        if statement.startswith("INSERT INTO slot "):
+            for values in zip(*args, strict=True):
+                row = dict(zip(_inserted(statement), values, strict=True))
+                self._upsert(self.slot, row["slot_id"], row, statement)
+        elif statement.startswith("INSERT INTO booking "):
+            partition, *columns = args
+            names = [name for name in _inserted(statement) if name != "partition"]
+            for values in zip(*columns, strict=True):
+                row = {"partition": partition, **dict(zip(names, values, strict=True))}
+                self._upsert(self.booking, (row["slot_id"], row["request_id"]), row, statement)
+        elif statement.startswith("DELETE FROM timer "):
+            slot_ids, kept = set(args[0]), set(zip(*args[1:], strict=True))
+            self.timer = {timer for timer in self.timer if timer[1] not in slot_ids or timer[1:] in kept}
+        elif statement.startswith("INSERT INTO timer "):
+            self.timer |= {(args[0], *timer) for timer in zip(*args[1:], strict=True)}
+        elif statement.startswith("UPDATE lane_progress SET published_offset"):
+            self.watermark = max(self.watermark, args[2])
+        else:
+            assert statement.startswith("SET LOCAL"), statement
+
+    @staticmethod
+    def _upsert(table: dict[Any, Row], key: Any, row: Row, statement: str) -> None:
+        if key not in table:
+            table[key] = row
+        else:
+            table[key] |= {name: row[name] for name in re.findall(r"(\w+) = excluded\.", statement)}
+
+    async def cursor(self, sql: str, partition: int, **_: Any) -> AsyncIterator[Row]:
+        table = re.findall(r"FROM (\w+)", sql)[0]
+        rows: Iterable[Row]
+        if table == "slot":
+            rows = self.slot.values()
+        elif table == "booking":
+            rows = sorted(self.booking.values(), key=lambda row: row["log_offset"])
+        elif table == "receipt":
+            kinds = re.findall(r"'(\w+)'", sql)
+            rows = [row for row in self.tables["receipt"] if row["kind"] in kinds]
+        else:
+            names = ("partition", "slot_id", "kind", "subject", "due_at")
+            rows = [dict(zip(names, timer, strict=True)) for timer in self.timer]
+        for row in rows:
+            if row["partition"] == partition:
+                yield row
+
+    async def fetch(self, sql: str, partition: int, _lane: str) -> list[Any]:
+        assert "FROM decision" in sql
+        columns = ("log_offset", "index", "slot_id", "type", "decided_at", "data", "traceparent")
+        rows = [r for r in self.tables["decision"] if r["partition"] == partition and r["log_offset"] > self.watermark]
+        return [tuple(row[name] for name in columns) for row in rows]
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["Database"]:
+        yield self
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+
+def _inserted(statement: str) -> list[str]:
+    return re.findall(r"\w+", statement[statement.index("(") : statement.index(")")])
+
+
+class Outbox(Publisher):
+    """Keeps what is published, in order; nobody sends it."""
+
+    def __init__(self) -> None:
+        self.published: list[Outgoing] = []
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        self.published += records
+
+
+class Partition:
+    """One partition of the slot log with its decider. `crash` forgets the decider and starts another."""
+
+    def __init__(self, number: int = 7) -> None:
+        self.number = number
+        self.log: list[LogRecord] = []
+        self.database = Database()
+        self.connection = cast(Connection, self.database)
+        self.outbox = Outbox()
+        self.decider = self._start()
+
+    def _start(self) -> Decider:
+        return Decider(RULES, self.outbox, cast(Pool, self.database))
+
+    async def append(self, records: Sequence[LogRecord], *, publish: bool = True) -> None:
+        """Work a batch as a lane does: apply in a transaction, then publish (unless the worker dies between)."""
+        if not self.log:
+            await self.decider.load(self.connection, self.number)
+        self.log += records
+        await self.decider.apply(self.connection, self.number, records)
+        if publish:
+            await self.decider.after_commit(self.number)
+
+    async def crash(self, *, watermark: int | None = None) -> None:
+        """Start a new decider from the tables, as on an assignment; `watermark` is what was noted as published."""
+        if watermark is not None:
+            self.database.watermark = watermark
+        self.decider = self._start()
+        await self.decider.load(self.connection, self.number)
+        await self.decider.recover(self.connection, self.number)
+
+    def export(self) -> dict[str, bytes]:
+        """The slot log and the decisions as files of an export, by name."""
+        log = [export.line(r.partition, r.offset, r.timestamp, r.key, r.headers, r.value) for r in self.log]
+        decisions = [
+            export.line(r.partition, offset, 0, r.key, r.headers, r.value)
+            for offset, r in enumerate(self.outbox.published)
+        ]
+        files = {topics.SLOT_LOG.name: log, topics.BOOKING.name: decisions}
+        return {f"{name}.jsonl": b"".join(line + b"\n" for line in lines) for name, lines in files.items()}

@@ -1,0 +1,73 @@
+"""Rule versions: named by their bytes, whole, and refused where they are none."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from youai_matching.domain import rules
+from youai_matching.domain.rules import RuleVersion, Text
+from youai_matching.rule_files import RuleBook
+
+REASONS = {
+    "place-free", "full", "place-freed", "cancelled", "session-cancelled", "offer-withdrawn", "closed", "early",
+    "party-too-large", "already-live", "waitlist-full",
+}  # fmt: skip
+VERSION_2026_11 = "0bde3d0391c0fa9ee4ccd9ed0e346a66956560467de7dc46f12f832496f67009"
+
+
+def raw(**changes: Any) -> bytes:
+    whole = {"name": "x", "early_tolerance_ms": 1000, "texts": {"full": {"zh": "满", "en": "full"}}}
+    return json.dumps({name: value for name, value in (whole | changes).items() if value is not None}).encode()
+
+
+def test_a_version_is_the_hash_of_its_bytes() -> None:
+    assert rules.parse(raw()).version == hashlib.sha256(raw()).hexdigest()
+    assert rules.parse(raw() + b"\n").version != rules.parse(raw()).version
+
+
+def test_the_first_version_never_changes() -> None:
+    """Decisions name it; whoever replays them needs these very bytes. A change is a new file."""
+    assert RuleBook().named("2026-11").version == VERSION_2026_11
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"", b"{", b"\xff", b"[]", b"null", b"1", b'"x"', raw(name=None), raw(early_tolerance_ms=None),
+        raw(texts=None), raw(texts=[]), raw(texts={"full": {}}), raw(texts={"full": {"zh": "满"}}),
+        raw(texts={"full": "x"}), raw(texts={"full": {"zh": 1, "en": "x"}}), raw(name=7),
+        raw(early_tolerance_ms="1000"), raw(early_tolerance_ms=1.5), raw(early_tolerance_ms=-1),
+        raw(early_tolerance_ms=True),
+    ],
+)  # fmt: skip
+def test_what_is_no_rule_version_is_refused(bad: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no rule version|utf-8"):
+        rules.parse(bad)
+
+
+def test_every_version_has_a_text_for_every_reason_in_both_languages() -> None:
+    numbers: dict[str, int | None] = dict.fromkeys(("place", "ahead", "capacity", "party_size", "taken"), 7)
+    for version in RuleBook().by_version.values():
+        assert set(version.texts) >= REASONS
+        for reason in version.texts:
+            said = version.say(reason, numbers)
+            assert said.zh
+            assert said.en
+            assert not {"{", "}"} & set(said.zh + said.en)
+
+
+def test_numbers_go_into_their_places_and_null_leaves_none() -> None:
+    version = RuleVersion("v", "x", 0, {"full": Text("第{place}位，{place}/{ahead}{other}", "{place} of {ahead}")})
+    said = version.say("full", {"place": 3, "ahead": None})
+    assert said == Text("第3位，3/{other}", "3 of ")
+
+
+def test_an_unknown_reason_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        rules.parse(raw()).say("nothing", {})
+
+
+def test_an_unknown_name_lists_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="2026-11"):
+        RuleBook().named("1999-01")
