@@ -4,18 +4,20 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from .workspace import dotted, imports
+from tests.architecture.workspace import dotted, imports
 
+# Values, text and structure. Whatever reads a clock, chance, a file, the network or the environment is not here.
 _MAY_IN_DOMAIN = frozenset(
-    # Values, text and structure. Whatever reads a clock, chance, a file, the network or the environment is not here.
-    "abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools"
-    " hashlib heapq io itertools json math numbers operator re string textwrap types typing unicodedata zoneinfo".split()
+    """abc base64 bisect calendar collections contextlib copy csv dataclasses datetime decimal enum fractions functools
+    hashlib heapq io itertools json math numbers operator re string textwrap types typing unicodedata
+    zoneinfo""".split()  # noqa: SIM905
 )
 # The contracts' classes are msgspec's: to encode or replace one takes it, and it does no I/O.
 _MAY_BESIDE = frozenset({"youai_contracts", "msgspec"})
+_CLOCKS = ("now", "utcnow", "today")
 _CLOCK_OR_CHANCE = frozenset(
-    "datetime.now datetime.utcnow datetime.today date.today datetime.datetime.now datetime.datetime.utcnow"
-    " datetime.datetime.today datetime.date.today uuid.uuid1 uuid.uuid4 open input print eval exec __import__".split()
+    {f"{prefix}{name}.{clock}" for prefix in ("", "datetime.") for name in ("datetime", "date") for clock in _CLOCKS}
+    | {"uuid.uuid1", "uuid.uuid4", "open", "input", "print", "eval", "exec", "__import__"}
 )
 
 

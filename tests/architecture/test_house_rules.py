@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from . import rules
-from .workspace import PACKAGES, ROOT, SERVICES, domain_files, python_files
+from tests.architecture import rules
+from tests.architecture.workspace import PACKAGES, ROOT, SERVICES, domain_files, python_files
 
 MOST_LINES = 400
 # The verifier is one file on purpose: whoever doubts us reads one thing, and nothing of ours.

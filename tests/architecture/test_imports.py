@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .workspace import PACKAGES, ROOT, SERVICES
+from tests.architecture.workspace import PACKAGES, ROOT, SERVICES
 
 FORBIDDEN = {
     "No service imports another": ("youai_catalog", "import youai_matching.domain.rules"),
