@@ -33,7 +33,9 @@ console = Console(highlight=False)
 def up(home: Home, *, detach: bool, containers: bool, new_ports: bool) -> None:
     """Start a stack, print its addresses, and unless detached stay until a signal comes."""
     stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # Blocked while the stack starts only for the foreground: the signal then waits for sigwait below.
+    for number in stops:
+        # Whoever stops us on the way up stops what has come up so far, whatever we inherited from a script.
+        signal.signal(number, signal.default_int_handler)
     with Display(console) as display:
         result = launch.up(
             home,

@@ -15,9 +15,9 @@ from youai_stack.errors import StackError
 from youai_stack.home import Home
 from youai_stack.services import MAX_WORKERS, installed
 
-UP_SECONDS = 240.0
+UP_SECONDS = 420.0
 DOWN_SECONDS = 60.0
-SCALE_SECONDS = 60.0
+SCALE_SECONDS = 120.0
 PAUSE_S = 0.05
 
 

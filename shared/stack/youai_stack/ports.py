@@ -49,12 +49,18 @@ def holder(port: int) -> str:
         if not folder.name.isdigit():
             continue
         try:
-            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
-            if any(link == f"socket:[{inode}]" for link in links for inode in inodes):
+            if any(_link(entry) in inodes for entry in (folder / "fd").iterdir()):
                 return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
         except OSError:
             continue
     return "another user's process"
+
+
+def _link(entry: Path) -> str:
+    try:
+        return os.readlink(entry)
+    except OSError:  # closed since it was listed
+        return ""
 
 
 def _listening_inodes(port: int) -> set[str]:
@@ -68,7 +74,7 @@ def _listening_inodes(port: int) -> set[str]:
             fields = line.split()
             listening = fields[3] == "0A"
             if listening and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                found.add(fields[9])
+                found.add(f"socket:[{fields[9]}]")
     return found
 
 

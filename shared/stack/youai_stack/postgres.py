@@ -161,7 +161,10 @@ def _outside(home: Home, nobody: users.Identity, programs: Path) -> _Place:
             if not copied.is_dir():
                 fresh = copied.with_name(f"{copied.name}.new")
                 shutil.rmtree(fresh, ignore_errors=True)
-                shutil.copytree(programs, fresh)
+                # The wheel's libraries lie beside its package, and the programs find them by that relation.
+                for part in programs.parent.parent.glob(f"{programs.parent.name}*"):
+                    if not part.name.endswith(".dist-info"):
+                        shutil.copytree(part, fresh / part.name)
                 os.replace(fresh, copied)
         files.write_json(home.postgres / "place.json", {"outside": str(parent)})
     except OSError as error:
@@ -169,12 +172,13 @@ def _outside(home: Home, nobody: users.Identity, programs: Path) -> _Place:
             f"PostgreSQL does not run as root, and {OUTSIDE} cannot be made for another user ({error.strerror}): run"
             " youai as an ordinary user."
         ) from error
-    if not nobody.can((copied / "bin" / "postgres", os.X_OK), (parent, os.W_OK | os.X_OK)):
+    own_programs = copied / programs.parent.name / programs.name
+    if not nobody.can((own_programs / "bin" / "postgres", os.X_OK), (parent, os.W_OK | os.X_OK)):
         raise StackError(
             f"PostgreSQL does not run as root, and the user nobody may not enter {OUTSIDE}: run youai as an ordinary"
             " user."
         )
-    return _Place(nobody, copied, parent)
+    return _Place(nobody, own_programs, parent)
 
 
 def _own_all(folder: Path, identity: users.Identity) -> None:

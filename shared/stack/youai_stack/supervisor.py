@@ -21,7 +21,9 @@ from youai_stack.parts import ServiceParts, Stores, embedded_kafka, embedded_pos
 from youai_stack.ports import HOST
 from youai_stack.services import MAX_WORKERS, Service, installed
 
-READY_SECONDS = 90.0
+STORE_SECONDS = 120.0
+"""How long Kafka or PostgreSQL may take to get ready at `up` (a busy machine starts a JVM in 20 s)."""
+READY_SECONDS = 180.0
 """How long the processes of a service may take to get ready at `up`."""
 FOREIGN_SECONDS = 30.0
 """How long a store that is not ours may take to answer."""
@@ -135,7 +137,7 @@ class Supervisor:
 
     async def _store(self, prepared: Awaitable[Spec]) -> None:
         child = self._add(await prepared)
-        await self._until_ready([child], 60.0)
+        await self._until_ready([child], STORE_SECONDS)
 
     async def _answers(self, ask: Callable[[], Awaitable[str]]) -> None:
         """It is somebody else's: nothing to start, but it must answer. Raises StackError."""
