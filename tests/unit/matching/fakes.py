@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from youai_contracts import topics
+from youai_matching.domain.slot import Slot
 from youai_matching.rule_files import RuleBook
 from youai_matching.streams import Decider
 from youai_runtime.database import Connection, Pool
@@ -32,7 +33,7 @@ class LogRecord:
 
 
 class Database:
-    """The decider's tables, for the statements of its store and no others: a new one is a KeyError here.
+    """The decider's tables, for the statements of its store and no others: a new one fails here and is to be added.
 
     Inserts and conflicts keep exactly the columns that the SQL names, so a column that is forgotten is lost here too.
     """
@@ -69,7 +70,7 @@ class Database:
             self.timer = {timer for timer in self.timer if timer[1] not in slot_ids or timer[1:] in kept}
         elif statement.startswith("INSERT INTO timer "):
             self.timer |= {(args[0], *timer) for timer in zip(*args[1:], strict=True)}
-        elif statement.startswith("UPDATE lane_progress SET published_offset"):
+        elif "UPDATE lane_progress SET published_offset" in statement:
             self.watermark = max(self.watermark, args[2])
         else:
             assert statement.startswith("SET LOCAL"), statement
@@ -157,6 +158,10 @@ class Partition:
         self.decider = self._start()
         await self.decider.load(self.connection, self.number)
         await self.decider.recover(self.connection, self.number)
+
+    def slots(self) -> dict[str, Slot]:
+        """The decider's memory."""
+        return self.decider._partitions[self.number].slots
 
     def export(self) -> dict[str, bytes]:
         """The slot log and the decisions as files of an export, by name."""

@@ -1,0 +1,75 @@
+"""The decisions that stand as examples in contracts: what the domain says to the slot log's examples.
+
+`python -m tests.unit.matching.story` writes those that are not there yet.
+"""
+
+import json
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from youai_contracts import codec, topics
+from youai_matching.domain.slot import At, Decided, Slot, decide
+
+from tests.unit.matching.fakes import RULES
+
+EXAMPLES = Path(codec.__file__).parent / "examples"
+PARTITION, FIRST_OFFSET = 41, 1207
+
+LOG = [
+    ("slot-opened/1", "2026-11-24T09:00:00.000Z"),
+    ("slot-opened/2", "2026-11-24T09:00:00.001Z"),
+    ("booking-requested/1", "2026-12-01T01:00:00.015Z"),
+    ("booking-requested/2", "2026-12-01T01:00:00.022Z"),
+    ("booking-requested/3", "2026-12-01T01:00:00.033Z"),
+    ("booking-requested/4", "2026-12-01T01:00:00.047Z"),
+    ("booking-requested/12", "2026-12-01T01:00:00.061Z"),
+    ("booking-requested/5", "2026-12-01T01:00:07.503Z"),
+    ("booking-requested/6", "2026-12-01T01:02:00.004Z"),
+    ("booking-requested/7", "2026-12-01T01:00:00.023Z"),
+    ("booking-requested/8", "2026-12-01T01:00:00.024Z"),
+    ("booking-cancelled/1", "2026-12-03T06:21:44.900Z"),
+    ("timer-fired/1", "2026-12-19T09:00:00.250Z"),
+    ("booking-requested/9", "2026-12-19T09:00:10.007Z"),
+    ("slot-closed/1", "2026-12-20T02:30:00.000Z"),
+    ("slot-closed/2", "2026-12-08T00:00:00.000Z"),
+]
+"""The records of two slots of one partition: an example, and when the broker stamped it."""
+
+
+def decisions() -> list[Decided]:
+    """What is decided on the log, in order."""
+    slots: dict[str, Slot] = {}
+    decided: list[Decided] = []
+    for offset, (example, stamp) in enumerate(LOG, FIRST_OFFSET):
+        type_ = example.partition("/")[0]
+        value = (EXAMPLES / f"{example}.json").read_bytes()
+        key = json.loads(value)["slot_id"]
+        headers = codec.headers(id=example, type=type_, source="/youai/matching", time=stamp)
+        event = codec.decode(topics.SLOT_LOG, key.encode(), value, headers).event
+        at = At(PARTITION, offset, round(datetime.fromisoformat(stamp).timestamp() * 1000), example)
+        decided += decide(slots.setdefault(key, Slot(key)), at, event, RULES.by_version).decisions
+    return decided
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """The decisions as examples: `type/number` to data."""
+    numbers: Counter[str] = Counter()
+    found = {}
+    for decision in decisions():
+        numbers[decision.event.type] += 1
+        found[f"{decision.event.type}/{numbers[decision.event.type]}"] = json.loads(decision.data)
+    return found
+
+
+def write() -> None:
+    for name, data in examples().items():
+        path = EXAMPLES / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

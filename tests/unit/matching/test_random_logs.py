@@ -1,0 +1,212 @@
+"""Random logs through the decider's own code: the verifier finds no lie, and a crash anywhere changes no byte."""
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from youai_contracts.events import SlotRecord
+from youai_matching.domain.slot import HOLDS_PLACES, Slot
+
+from tests.unit.matching.fakes import LogRecord, Partition
+from tests.unit.matching.records import CLOSES, ask, cancel, close, fire, on_log, opened
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "verifier" / "verify.py"
+MOMENTS = (-30.0, -1.001, -1.0, 0.0, 1.0, 2.5, CLOSES - 0.001, CLOSES, CLOSES + 9)
+
+
+def _verifier() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("youai_verify", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+verify = _verifier()
+
+# Few slots, requests, venues and ids, so that they meet.
+slots = st.sampled_from(["s1", "s1", "s1", "s2"])
+requests = st.sampled_from([f"r{n}" for n in range(9)])
+venues = st.sampled_from(["", "", "v1", "v2", "v3"])
+reasons = st.sampled_from(["session-cancelled", "offer-withdrawn"])
+dues = st.sampled_from([CLOSES, CLOSES, CLOSES, CLOSES - 1])
+
+openings = st.builds(opened, st.integers(1, 5), waitlist=st.sampled_from([None, None, 0, 1, 2]), slot=slots)
+asks = st.builds(lambda r, n, v, s: ask(r, n, venue=v, slot=s), requests, st.integers(1, 6), venues, slots)
+cancels = st.builds(lambda r, s: cancel(r, slot=s), requests, slots)
+rare = st.one_of(
+    st.builds(lambda r, s: close(r, slot=s), reasons, slots),
+    st.builds(lambda d, u, s: fire(d, subject=u, slot=s), dues, st.sampled_from(["", "", "x"]), slots),
+    openings,
+)
+events: st.SearchStrategy[SlotRecord] = st.one_of(asks, asks, asks, cancels, cancels, rare)
+ids = st.none() | st.sampled_from(["i1", "i2", "i3"])
+BAD: dict[str, dict[str, Any]] = {
+    "no key": {"key": None},
+    "another key": {"key": b"s9"},
+    "no value": {"value": None},
+    "no JSON": {"value": b"{"},
+    "no UTF-8": {"value": b'{"slot_id":"s1","reason":"session-cancelled","x":"\xff"}'},
+    "no headers": {"headers": ()},
+    "an unknown type": {"headers": (("ce_id", b"i1"), ("ce_type", b"slot-exploded"))},
+    "another topic's type": {"headers": (("ce_id", b"i1"), ("ce_type", b"booking-confirmed"))},
+    "a control character": {"headers": (("ce_id", b"i\x07"), ("ce_type", b"slot-closed"))},
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A record to be, when it is stamped, under which id (None: one of its own), and what is wrong with it."""
+
+    event: SlotRecord
+    at: float
+    id: str | None
+    wrong: str | None = None
+
+
+items = st.builds(
+    Item,
+    events,
+    st.sampled_from(MOMENTS[3:6]) | st.sampled_from(MOMENTS),
+    ids,
+    st.sampled_from([None] * 12 + [*BAD]),
+)
+logs = st.builds(lambda first, rest: [Item(first, -30.0, None), *rest], openings, st.lists(items, max_size=40))
+
+
+def build(log: Iterable[Item], partition: int = 7) -> list[LogRecord]:
+    records = []
+    for offset, item in enumerate(log):
+        record = on_log(item.event, item.id or f"own-{offset}", item.at, partition, offset)
+        records.append(replace(record, **BAD[item.wrong]) if item.wrong else record)
+    return records
+
+
+def lie(partition: Partition) -> Any:
+    """What the verifier says of the partition's export; None if it is true."""
+    with TemporaryDirectory() as folder:
+        for name, content in partition.export().items():
+            (Path(folder) / name).write_bytes(content)
+        return verify.Verdict(Path(folder), verify.RULES, None).lie
+
+
+def check_invariants(slot: Slot) -> None:
+    taken = sum(r.party_size for r in slot.requests.values() if r.status in HOLDS_PLACES)
+    assert 0 <= taken == slot.taken <= slot.capacity
+    waiting = [r for r in slot.requests.values() if r.status == "waitlisted"]
+    assert list(slot.queue.values()) == waiting
+    assert slot.waiting_places == sum(r.party_size for r in waiting)
+    if slot.phase == "open":
+        assert all(r.party_size > slot.free for r in waiting), "one who fits is left waiting"
+    else:
+        assert waiting == []
+    live = {r.venue_id: r.request_id for r in slot.requests.values() if r.live}
+    assert live == slot.live
+    assert len(live) == sum(r.live for r in slot.requests.values()), "a venue has two live requests"
+
+
+def deduplicated(partition: Partition) -> list[tuple[str, bytes]]:
+    """What a reader keeps: of each partition, what is past the highest position that it has seen."""
+    kept: list[tuple[str, bytes]] = []
+    highest = (-1, -1)
+    for record in partition.outbox.published:
+        ce_id = dict(record.headers)["ce_id"].decode()
+        _, offset, index = map(int, ce_id.split("-"))
+        if (offset, index) > highest:
+            highest = (offset, index)
+            kept.append((ce_id, record.value or b""))
+    return kept
+
+
+@given(logs)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+async def test_the_verifier_finds_no_lie(log: list[Item]) -> None:
+    partition = Partition()
+    for record in build(log):
+        await partition.append([record])
+        for slot in partition.slots().values():
+            check_invariants(slot)
+    assert lie(partition) is None
+
+
+cuts = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from(["fine", "restart", "unpublished", "unnoted"])), max_size=8
+)
+
+
+@given(logs, cuts)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+async def test_a_crash_anywhere_changes_no_byte(log: list[Item], plan: list[tuple[int, str]]) -> None:
+    """Batches of any size; between them the worker dies: idle, before it publishes, or before it notes that it did."""
+    steady, crashing = Partition(), Partition()
+    records = build(log)
+    await steady.append(records)
+    start = 0
+    for end, fate in [*sorted(plan), (len(records), "fine")]:
+        batch, start = records[start:end], max(start, min(end, len(records)))
+        if not batch and not crashing.log:
+            continue
+        noted = crashing.database.watermark
+        await crashing.append(batch, publish=fate != "unpublished")
+        if fate != "fine":
+            await crashing.crash(watermark=noted if fate == "unnoted" else None)
+    assert deduplicated(crashing) == deduplicated(steady)
+    assert crashing.slots() == steady.slots()
+    assert crashing.database.tables["receipt"] == steady.database.tables["receipt"]
+    assert lie(crashing) is None
+
+
+@given(logs)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+async def test_a_flipped_byte_of_a_decision_is_found(log: list[Item]) -> None:
+    """The verifier bites: whatever was decided last, told with another number, is a lie."""
+    partition = Partition()
+    await partition.append(build(log))
+    if not partition.outbox.published:
+        return
+    last = partition.outbox.published[-1]
+    assert last.value is not None
+    partition.outbox.published[-1] = replace(last, value=last.value.replace(b'"taken":', b'"taken":1'))
+    assert lie(partition) is not None
+
+
+async def test_every_record_gets_a_receipt_and_what_is_refused_a_dead_letter() -> None:
+    partition = Partition()
+    bad = [Item(ask("r1"), 1.0, None, wrong) for wrong in BAD]
+    await partition.append(build([Item(opened(1, slot="s1"), 0.0, None), *bad, Item(ask("r2", slot="s9"), 1.0, None)]))
+    receipts = partition.database.tables["receipt"]
+    assert [r["kind"] for r in receipts] == ["applied"] + ["refused"] * (len(BAD) + 1)
+    assert [r["log_offset"] for r in receipts] == list(range(len(BAD) + 2))
+    assert all(r["why"] for r in receipts[1:])
+    assert [row[0] for row in partition.database.dead_letters] == ["youai.matching.dead-letter.v1"] * (len(BAD) + 1)
+
+
+async def test_a_decision_is_published_to_its_logs_partition_with_the_requests_trace() -> None:
+    partition = Partition(number=13)
+    records = build([Item(opened(1, slot="s1"), 0.0, None), Item(ask("r1", slot="s1"), 1.5, None)], partition=13)
+    trace = ("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")
+    await partition.append([records[0], replace(records[1], headers=(*records[1].headers, trace))])
+    [published] = partition.outbox.published
+    assert (published.topic, published.partition, published.key) == ("youai.booking.v1", 13, b"s1")
+    headers = dict(published.headers)
+    assert (headers["ce_id"], headers["ce_type"]) == (b"13-1-0", b"booking-confirmed")
+    assert (headers["ce_time"], headers["traceparent"]) == (b"2026-12-01T01:00:01.500Z", trace[1])
+
+
+async def test_an_unknown_rule_version_stops_the_partition_and_writes_nothing() -> None:
+    partition = Partition()
+    with pytest.raises(LookupError):
+        await partition.append(build([Item(opened(1, slot="s1", rules="0" * 64), 0.0, None)]))
+    assert not any(partition.database.tables.values())
+    assert partition.database.slot == {}
