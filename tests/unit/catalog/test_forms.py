@@ -27,7 +27,7 @@ SESSION: dict[str, Any] = {
     "ends_at": "2026-12-11T11:00:00+08:00",
     "venue_name": "站",
 }
-TEXTS = ("\x00", "a\x00b", "\ud800", "\x1b[2J", "x" * 4_001, 5, None, True, [], {}, ["a"])
+TEXTS: tuple[object, ...] = ("\x00", "a\x00b", "\ud800", "\x1b[2J", "x" * 4_001, 5, None, True, [], {}, ["a"])
 opening: TypeAdapter[SessionForm | SessionsForm] = TypeAdapter(OpenForm)
 
 
