@@ -37,7 +37,10 @@ def migrate(settings: Settings) -> None:
 
 async def api(settings: Settings) -> None:
     """Serve HTTP until SIGTERM."""
-    pool = await database.connect_pool(settings.database, name=settings.instance, size=settings.pool_size)
+    # A venue waits for the answer: better an honest 503 soon.
+    pool = await database.connect_pool(
+        settings.database, name=settings.instance, size=settings.pool_size, wait_s=2.0, statement_s=3.0
+    )
     appender = Appender(kafka.make_producer(settings.kafka, settings.instance))
 
     async def ready() -> dict[str, str]:

@@ -13,9 +13,10 @@ from fastapi import Depends, FastAPI, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 from youai_contracts import topics
 from youai_contracts.events import Actor, BookingCancelled, BookingRequested, SlotRecord
-from youai_runtime import problems
+from youai_runtime import logs, problems
 from youai_runtime.auth import Authenticator, Principal
 from youai_runtime.database import Pool
+from youai_runtime.errors import may_be_committed
 from youai_runtime.http import Checks, create_app, current_traceparent
 from youai_runtime.kafka import partition_of
 from youai_runtime.problems import Problem
@@ -26,6 +27,8 @@ from youai_matching.domain.rules import Text
 from youai_matching.requests import Command, Facts
 from youai_matching.rule_files import RuleBook
 from youai_matching.streams import SOURCE
+
+log = logs.get(__name__)
 
 _ID = r"^[^\x00-\x20\x7f]+$"
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
@@ -191,21 +194,33 @@ async def _take(
         data=message.value,
         traceparent=current_traceparent(),
     )
-    async with pool.acquire() as connection:
-        taken = await requests.insert(connection, command)
+    sent = False
+    try:
+        async with pool.acquire() as connection:
+            sent = True
+            taken = await requests.insert(connection, command)
+    except Exception as error:
+        if not (sent and may_be_committed(error)):
+            raise
+        log.warning("row-unknown", request_id=command_id, error=repr(error))
+        raise _unknown() from None
     if taken is not None:  # the same key a moment ago, in another tab: that call appends
         _same_body(taken, digest)
         return
     try:
         await appender.append(message, partition)
     except door.Unknown:
-        raise Problem(
-            504,
-            "unknown",
-            "暂时无法确认，请用同一个键再问一次；请求不会丢失，也不会重复。",
-            "Unknown: ask again with the same key. Nothing is lost and nothing is done twice.",
-            _after(2),
-        ) from None
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem(
+        504,
+        "unknown",
+        "暂时无法确认，请用同一个键再问一次；请求不会丢失，也不会重复。",
+        "Unknown: ask again with the same key. Nothing is lost and nothing is done twice.",
+        _after(2),
+    )
 
 
 def _admit(known: Facts, party_size: int) -> None:

@@ -1,10 +1,10 @@
 """PostgreSQL: the pool and the migrations."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 from pogo_core.util import migrate as pogo
 
 if TYPE_CHECKING:
@@ -18,17 +18,35 @@ RUNTIME_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_119_001
 
 
-async def connect_pool(dsn: str, *, name: str, size: int) -> Pool:
+class _BoundedPool(Pool):
+    """A pool where nobody waits for ever: not for a connection, and not for a cancelled statement's end at release."""
+
+    def __init__(self, *arguments: Any, wait_s: float, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._wait_s = wait_s
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return PoolAcquireContext(self, self._wait_s if timeout is None else timeout)
+
+
+async def connect_pool(dsn: str, *, name: str, size: int, wait_s: float = 5.0, statement_s: float = 10.0) -> Pool:
     """A pool of at most `size` connections, opened when first used, so that a service starts without its database.
 
-    Every wait is bounded: 5 s for a connection and for a lock, 10 s for a statement and for an idle transaction.
+    Every wait is bounded: `wait_s` for a connection, 5 s for a lock, `statement_s` for a statement's answer, 10 s for
+    the server's own work on it and for an idle transaction. What takes longer raises TimeoutError or asyncpg's errors.
     """
-    return await asyncpg.create_pool(
+    return await _BoundedPool(
         dsn,
+        wait_s=wait_s,
         min_size=0,
         max_size=size,
-        timeout=5,
-        command_timeout=10,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        timeout=wait_s,
+        command_timeout=statement_s,
         reset=_nothing_to_reset,
         server_settings={
             "application_name": name,

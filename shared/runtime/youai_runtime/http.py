@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
+import asyncpg
 import structlog
 import uvicorn
 from fastapi import FastAPI, Response
@@ -50,6 +51,10 @@ def create_app(
     app.add_exception_handler(Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(HTTPException, problems.on_http)
+    # By their names: what only the handler of Exception knows, the framework raises again after the answer, and the
+    # server then cuts a connection that the client means to use again.
+    for kind in (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        app.add_exception_handler(kind, problems.on_error)
     app.add_exception_handler(Exception, problems.on_error)
     app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
     app.add_middleware(_Admission, most=MOST_IN_FLIGHT)
