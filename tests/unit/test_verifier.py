@@ -639,7 +639,7 @@ def test_the_command_on_the_standard_library_alone(rush: Export, tmp_path: Path)
     rush.write(tmp_path)
     lie = run(folder, "--venue", "v3")
     assert lie.returncode == 1
-    assert "youai.booking.v1 1/2: 1-3-0: place" in lie.stdout
+    assert 'partition: 1\noffset: 2\nwhat: "1-3-0: place"\nexpected: 1\nfound: 9\n不实' in lie.stdout
     assert "NOT published so" in lie.stdout
 
 
@@ -786,6 +786,13 @@ CLOSED = '{"slot_id":"s","reason":"session-cancelled"'
         (CLOSED.encode() + b',"x":' + b"1" * 5000 + b"}", False),
         (CLOSED.encode() + b',"x":"\\ud83d\\ude00"}', False),
         (CLOSED.encode() + b',"x":"\\ud83d"}', True),
+        (CLOSED.encode() + b',"x":"\xff"}', True),
+        (CLOSED.encode() + b',"x":' + b"[" * 99 + b"]" * 99 + b"}", False),
+        (CLOSED.encode() + b',"x":' + b"[" * 100 + b"]" * 100 + b"}", True),
+        (CLOSED.encode() + b',"x":' + b'{"x":' * 99 + b"[]" + b"}" * 99 + b"}", True),
+        (CLOSED.encode() + b',"x":' + b"[" * 900 + b"]" * 900 + b"}", True),
+        (CLOSED.encode() + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", True),
+        (CLOSED.encode() + b',"x":"' + b"[" * 200 + b'"}', False),
         (CLOSED.encode() + b',"x":NaN}', True),
         (CLOSED.encode() + b',"x":-Infinity}', True),
         (CLOSED.encode() + b',"x":01}', True),
