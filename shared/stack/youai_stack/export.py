@@ -26,7 +26,7 @@ def line(
 ) -> bytes:
     """One record as one line of JSON, without the line's end.
 
-    `partition, offset, timestamp` (ms), `key`, `headers`, `data`. A value that is no JSON is `value_base64`, with
+    `partition, offset, timestamp` (ms), `key`, `headers` (null where one is not UTF-8), `data`. A value that is no JSON is `value_base64`, with
     `data` null; a key that is not UTF-8 is `key_base64`, with `key` null. A value that is JSON is carried as it is.
     """
     record: dict[str, Any] = {"partition": partition, "offset": offset, "timestamp": timestamp}
@@ -35,7 +35,7 @@ def line(
     except UnicodeDecodeError:
         record["key"] = None
         record["key_base64"] = _base64(key)
-    record["headers"] = {name: (text or b"").decode(errors="replace") for name, text in headers}
+    record["headers"] = {name: _text(raw or b"") for name, raw in headers}
     data = json_on_one_line(value)
     if value is not None and data is None:
         record["data"] = None
@@ -43,6 +43,14 @@ def line(
     else:
         record["data"] = None if data is None else msgspec.Raw(data)
     return msgspec.json.encode(record)
+
+
+def _text(raw: bytes) -> str | None:
+    """A header as text; None where it is not UTF-8, which is no attribute that anybody could read."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def json_on_one_line(value: bytes | None) -> bytes | None:
