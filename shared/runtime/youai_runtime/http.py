@@ -1,10 +1,11 @@
 """HTTP: the app that every service starts from, with its limits, ids, logs, metrics and health."""
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def current_traceparent() -> str | None:
 
 def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> uvicorn.Server:
     """A uvicorn server that drains for at most 8 s on SIGTERM and closes idle connections after 15 s."""
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             host=host,
@@ -104,6 +105,16 @@ def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = 
             h11_max_incomplete_event_size=64 * 1024,
         )
     )
+
+
+class _Server(uvicorn.Server):
+    """Ends with 0 once it has drained; uvicorn's own raises the signal again and dies by it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
 
 class _BodyLimit:
