@@ -85,7 +85,7 @@ class Authenticator:
             raise unauthorized("访问令牌已过期，请重新登录。", "The token has expired. Sign in again.") from None
         except jwt.PyJWKClientConnectionError:
             raise unavailable() from None
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError) as error:  # TypeError: the key is of another kind than the algorithm
             raise unauthorized("访问令牌无效。", f"The token is not valid: {error}.") from None
         return claims
 

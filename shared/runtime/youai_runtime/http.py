@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
-import asyncpg
 import structlog
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -30,6 +29,8 @@ MOST_BODY = 64 * 1024
 MOST_IN_FLIGHT = 1_000
 """Requests served at a time by one process; beyond it the honest answer is 503, at once."""
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 Checks = Callable[[], Awaitable[dict[str, str]]]
@@ -52,11 +53,6 @@ def create_app(
     app.add_exception_handler(Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(HTTPException, problems.on_http)
-    # By their names: what only the handler of Exception knows, the framework raises again after the answer, and the
-    # server then cuts a connection that the client means to use again.
-    for kind in (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-        app.add_exception_handler(kind, problems.on_error)
-    app.add_exception_handler(Exception, problems.on_error)
     app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
     app.add_middleware(_Admission, most=MOST_IN_FLIGHT)
     app.add_middleware(_Observed)
@@ -217,7 +213,11 @@ class _Admission:
 
 
 class _Observed:
-    """Gives each request an id and a trace, logs its answer, counts it."""
+    """Gives each request an id and a trace, answers what was raised, logs the answer, counts it.
+
+    The framework answers unexpected errors outside of all middleware, then raises them again: such an answer would
+    have no id, would be counted wrongly, and the server would cut a connection that the client means to use again.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -227,13 +227,16 @@ class _Observed:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:64] or secrets.token_hex(8)
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:64]
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = secrets.token_hex(8)
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         if not _TRACEPARENT.match(traceparent):
             traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
-        started, status = time.perf_counter(), 500
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # a label for each that is made up: no
+        started, status = time.perf_counter(), 0
 
         async def observed(message: Message) -> None:
             nonlocal status
@@ -244,11 +247,15 @@ class _Observed:
 
         try:
             await self._app(scope, receive, observed)
+        except Exception as error:
+            if status:
+                raise
+            await (await problems.on_error(Request(scope), error))(scope, receive, observed)
         finally:
             took = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unknown")
-            metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
-            metrics.HTTP_SECONDS.labels(scope["method"], route).observe(took)
+            metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
+            metrics.HTTP_SECONDS.labels(method, route).observe(took)
             if status >= 500 or route not in ("/livez", "/readyz", "/metrics"):
                 log.info(
                     "answered", method=scope["method"], path=scope["path"], status=status, ms=round(took * 1000, 1)
