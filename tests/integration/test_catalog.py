@@ -1,117 +1,18 @@
-"""Catalog over a real database (one of its own a test, with no relay) and, at the end, through to the topics."""
+"""Catalog's calls over a real database (one of its own a test), and at the end through to the topics."""
 
-import asyncio
 import csv
 import io
-import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import asyncpg
-import httpx
-import pytest
-import pytest_asyncio
-import youai_catalog
-from fastapi import FastAPI
-from youai_catalog import offers, organization_store
-from youai_catalog.api import make_api
-from youai_catalog.settings import Settings
 from youai_contracts import codec, events, topics
-from youai_runtime import database
-from youai_runtime.auth import Authenticator
-from youai_stack.tokens import public_key_file
 
 from tests.support import kafka
+from tests.support.catalog_alone import CITY, CSV, IMPORT, OFFER, ORGANIZATIONS, Alone, serving
 from tests.support.client import Caller, assert_problem
 from tests.support.market import Market, new_id, session_body
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
-
-CITY = Path(__file__).parents[2] / "shared/stack/youai_stack/demo/city/organizations.csv"
-ORGANIZATIONS = CITY.read_text().count("\n") - 1
-IMPORT = "/v1/organizations:import"
-CSV = {"Content-Type": "text/csv; charset=utf-8"}
-OFFER = {"offer_id": "o", "provider_id": "dept-women-federation", "category": "教育服务", "title": "亲子烘焙"}
-
-
-class Alone:
-    """Catalog's API in this process, over a database that nobody else has; its events stay in the outbox."""
-
-    def __init__(self, stack: Stack, pool: database.Pool, app: FastAPI) -> None:
-        self.pool = pool
-        self._stack = stack
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._http = httpx.AsyncClient(transport=transport, timeout=30)
-
-    def as_(self, organization: str, role: str = "center") -> Caller:
-        return Caller(self._http, "http://catalog", self._stack.token(organization, role))
-
-    async def load(
-        self, body: bytes | None = None, organization: str = "center", role: str = "center"
-    ) -> httpx.Response:
-        return await self.as_(organization, role).call(
-            "POST", IMPORT, content=CITY.read_bytes() if body is None else body, headers=CSV
-        )
-
-    async def told(self) -> list[events.Event]:
-        """The events in the outbox, in order, decoded as a reader would."""
-        rows = await self.pool.fetch("SELECT topic, key, value, headers FROM outbox ORDER BY id")
-        found = []
-        for row in rows:
-            headers = [(row["headers"][i].decode(), row["headers"][i + 1]) for i in range(0, len(row["headers"]), 2)]
-            given = [(name, value or b"catalog-1") for name, value in headers]
-            found.append(codec.decode(topics.BY_NAME[row["topic"]], row["key"], row["value"], given).event)
-        return found
-
-    async def types(self) -> Counter[str]:
-        return Counter(event.type for event in await self.told())
-
-
-@asynccontextmanager
-async def serving(stack: Stack, dsn: str) -> AsyncIterator[Alone]:
-    settings = Settings(kafka="nobody", database=dsn, dev_public_key_file=public_key_file(stack.home.keys))
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    async def ready() -> dict[str, str]:
-        return {}
-
-    pool = await database.connect_pool(dsn, name="test", size=10)
-    yield Alone(stack, pool, make_api(pool=pool, authenticate=Authenticator(settings), ready=ready, lifespan=lifespan))
-    pool.terminate()
-
-
-@asynccontextmanager
-async def database_of(stack: Stack, template: str) -> AsyncIterator[tuple[str, str]]:
-    """A new database of catalog's role: its name and DSN."""
-    name = f"catalog_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(stack.status["postgres"]["dsn"])
-    try:
-        await admin.execute(f"CREATE DATABASE {name} OWNER catalog TEMPLATE {template}")
-        yield name, stack.dsn("catalog").rpartition("/")[0] + f"/{name}"
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def migrated(stack: Stack) -> AsyncIterator[str]:
-    """The name of a database that was migrated and holds nothing, to be copied."""
-    async with database_of(stack, "template1") as (name, dsn):
-        await database.migrate(dsn, Path(youai_catalog.__file__).parent / "migrations")
-        yield name
-
-
-@pytest_asyncio.fixture
-async def alone(stack: Stack, migrated: str) -> AsyncIterator[Alone]:
-    """Catalog over an empty database."""
-    async with database_of(stack, migrated) as (_name, dsn), serving(stack, dsn) as served:
-        yield served
 
 
 async def test_the_whole_city_imports_once(alone: Alone) -> None:
@@ -172,33 +73,6 @@ async def test_a_file_with_faults_changes_nothing(alone: Alone) -> None:
     assert_problem(await alone.load(b"x" * (4 * 1024 * 1024 + 1)), 413, "too-large")
 
 
-async def test_a_death_in_the_middle_of_an_import_leaves_a_tree_and_the_next_import_ends_it(
-    alone: Alone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken = organization_store.take_staged
-
-    async def dies(connection: database.Connection, import_id: uuid.UUID, first: int, end: int) -> Any:
-        rows = await taken(connection, import_id, first, end)
-        if first >= 1_000:
-            raise ConnectionResetError("died")
-        return rows
-
-    with monkeypatch.context() as patch:
-        patch.setattr(organization_store, "take_staged", dies)
-        assert_problem(await alone.load(), 503, "unavailable")
-    assert await alone.types() == {"organization-registered": 1_000}
-    orphans = "SELECT count(*) FROM organization AS o WHERE parent_id IS NOT NULL AND NOT acts_for('center', parent_id)"
-    assert await alone.pool.fetchval(orphans) == 0
-    assert (await alone.load()).json() == {"imported": ORGANIZATIONS - 1_000, "unchanged": 1_000}
-    assert await alone.types() == {"organization-registered": ORGANIZATIONS}
-
-
-async def test_imports_at_once_write_each_organization_once(alone: Alone) -> None:
-    answers = await asyncio.gather(*(alone.load() for _ in range(3)))
-    assert sum(answer.json().get("imported", 0) for answer in answers) == ORGANIZATIONS
-    assert await alone.types() == {"organization-registered": ORGANIZATIONS}
-
-
 async def test_scope_of_organizations_and_offers(alone: Alone) -> None:
     await alone.load()
     station = {"organization_id": "s-new", "kind": "venue", "level": "station", "name": "站"}
@@ -227,67 +101,6 @@ async def test_scope_of_organizations_and_offers(alone: Alone) -> None:
     nobody = Caller(center._http, center.url, None)
     assert_problem(await nobody.get("/v1/offers"), 401, "unauthorized")
     assert_problem(await nobody.get("/v1/offers", headers={"Authorization": "Bearer x.y.z"}), 401, "unauthorized")
-
-
-async def test_a_key_is_answered_once_whatever_the_number_of_callers(alone: Alone) -> None:
-    await alone.load()
-    before = len(await alone.told())
-    own = alone.as_("dept-women-federation", "provider-staff")
-    offer = {name: value for name, value in OFFER.items() if name != "offer_id"}
-    answers = await asyncio.gather(*(own.post("/v1/offers", offer, key="k") for _ in range(12)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 11 + [201]
-    assert len({answer.text for answer in answers}) == 1
-    offer_id = answers[0].json()["offer_id"]
-    path = f"/v1/offers/{offer_id}/sessions"
-    session = {name: value for name, value in session_body().items() if name != "session_id"}
-    answers = await asyncio.gather(*(own.post(path, session, key="k") for _ in range(12)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 11 + [201]
-    assert len({answer.text for answer in answers}) == 1
-    answers = await asyncio.gather(*(own.post(path, {"sessions": [session] * 20}, key="m") for _ in range(6)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201]
-    assert len(await alone.told()) == before + 1 + 1 + 20
-    assert_problem(await own.post("/v1/offers", offer | {"title": "别的"}, key="k"), 409, "key-reused")
-    assert_problem(await own.post(path, session | {"capacity": 9}, key="k"), 409, "key-reused")
-    assert_problem(await own.post("/v1/offers", offer), 400, "key-missing")
-    assert_problem(await own.post("/v1/offers", offer, key="a b"), 400, "key-missing")
-    assert_problem(await own.post("/v1/offers", offer | {"offer_id": offer_id}, key="n"), 409, "offer-exists")
-    known = (await own.get(f"/v1/offers/{offer_id}")).json()["sessions"][0]["session_id"]
-    both = {"sessions": [session, session | {"session_id": known}]}
-    assert_problem(await own.post(path, both, key="o"), 409, "session-exists")
-    assert len(await alone.told()) == before + 22
-
-
-async def test_a_withdrawal_cancels_every_session_and_a_death_in_it_is_mended(
-    alone: Alone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(offers, "CHUNK", 50)
-    await alone.load()
-    own = alone.as_("dept-women-federation", "provider-staff")
-    await own.post("/v1/offers", OFFER, key="k")
-    path = "/v1/offers/o/sessions"
-    bodies = [session_body() for _ in range(120)]
-    assert (await own.post(path, {"sessions": bodies}, key="k")).status_code == 201
-    cancelled = f"/v1/sessions/{bodies[0]['session_id']}/cancel"
-    assert (await own.post(cancelled, {"reason": "雨"})).json()["reason"] == "雨"
-    assert (await own.post(cancelled, {"reason": "风"})).json()["reason"] == "雨"
-
-    async def dies(_pool: database.Pool, _offer_id: str) -> None:
-        raise ConnectionResetError("died")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(offers, "settle", dies)
-        assert_problem(await own.post("/v1/offers/o/withdraw", {"reason": "老师病了"}), 503, "unavailable")
-    assert_problem(await own.post(path, session_body(), key="late"), 409, "offer-withdrawn")
-    assert await alone.types() >= Counter({"offer-withdrawn": 1, "session-cancelled": 1})
-    await asyncio.gather(*(offers.settle_all(alone.pool) for _ in range(3)))
-    assert (await own.post("/v1/offers/o/withdraw", {"reason": "别的"})).json()["reason"] == "老师病了"
-    assert (await own.post(path, {"sessions": bodies}, key="k")).status_code == 200  # the answer of then
-    told = [event for event in await alone.told() if isinstance(event, events.SessionCancelled)]
-    assert sorted(event.session_id for event in told) == sorted(body["session_id"] for body in bodies)
-    assert {event.reason for event in told} == {"雨", "老师病了"}
-    assert (await alone.types())["offer-withdrawn"] == 1
-    assert (await own.get("/v1/offers")).json()["offers"] == []
-    assert (await own.get("/v1/offers/o")).json()["state"] == "withdrawn"
 
 
 async def whole(caller: Caller, path: str, name: str, **query: Any) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import asyncpg
 import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
@@ -86,7 +87,10 @@ def main() -> None:
         _refuse(f"catalog cannot start: these settings are missing or wrong: {names}")
     logs.configure(SERVICE, settings.instance, settings.log_level)
     if command == "migrate":
-        migrate(settings)
+        try:
+            migrate(settings)
+        except (OSError, asyncpg.PostgresError) as error:
+            sys.exit(f"catalog's database was not migrated: {error}")
     elif command == "api":
         try:
             authenticate = Authenticator(settings)
