@@ -88,7 +88,8 @@ class Database:
         if table == "slot":
             rows = self.slot.values()
         elif table == "booking":
-            rows = sorted(self.booking.values(), key=lambda row: row["log_offset"])
+            [order] = re.findall(r"ORDER BY (\w+)", sql)
+            rows = sorted(self.booking.values(), key=lambda row: row[order])
         elif table == "receipt":
             kinds = re.findall(r"'(\w+)'", sql)
             rows = [row for row in self.tables["receipt"] if row["kind"] in kinds]

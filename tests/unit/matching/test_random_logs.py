@@ -1,13 +1,16 @@
 """Random logs through the decider's own code: the verifier finds no lie, and a crash anywhere changes no byte."""
 
 import importlib.util
+import json
+import random
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,22 +39,24 @@ def _verifier() -> ModuleType:
 verify = _verifier()
 
 # Few slots, requests, venues and ids, so that they meet.
-slots = st.sampled_from(["s1", "s1", "s1", "s2"])
-requests = st.sampled_from([f"r{n}" for n in range(9)])
-venues = st.sampled_from(["", "", "v1", "v2", "v3"])
-reasons = st.sampled_from(["session-cancelled", "offer-withdrawn"])
+slots = st.sampled_from(["s1"] * 7 + ["s2"])
+requests = st.sampled_from([f"r{n}" for n in range(12)])
+venues = st.sampled_from([""] * 4 + ["v1", "v2"])
+sizes = st.sampled_from([1, 1, 1, 2, 2, 3, 4, 6])
+REASONS: list[Literal["session-cancelled", "offer-withdrawn"]] = ["session-cancelled", "offer-withdrawn"]
+reasons = st.sampled_from(REASONS)
 dues = st.sampled_from([CLOSES, CLOSES, CLOSES, CLOSES - 1])
 
-openings = st.builds(opened, st.integers(1, 5), waitlist=st.sampled_from([None, None, 0, 1, 2]), slot=slots)
-asks = st.builds(lambda r, n, v, s: ask(r, n, venue=v, slot=s), requests, st.integers(1, 6), venues, slots)
+openings = st.builds(opened, st.integers(1, 6), waitlist=st.sampled_from([None] * 5 + [0, 1, 2]), slot=slots)
+asks = st.builds(lambda r, n, v, s: ask(r, n, venue=v, slot=s), requests, sizes, venues, slots)
 cancels = st.builds(lambda r, s: cancel(r, slot=s), requests, slots)
 rare = st.one_of(
     st.builds(lambda r, s: close(r, slot=s), reasons, slots),
     st.builds(lambda d, u, s: fire(d, subject=u, slot=s), dues, st.sampled_from(["", "", "x"]), slots),
     openings,
 )
-events: st.SearchStrategy[SlotRecord] = st.one_of(asks, asks, asks, cancels, cancels, rare)
-ids = st.none() | st.sampled_from(["i1", "i2", "i3"])
+events: st.SearchStrategy[SlotRecord] = st.sampled_from([asks] * 8 + [cancels] * 5 + [rare]).flatmap(lambda kind: kind)
+ids = st.sampled_from([None] * 15 + ["i1", "i2", "i3"])
 BAD: dict[str, dict[str, Any]] = {
     "no key": {"key": None},
     "another key": {"key": b"s9"},
@@ -61,6 +66,12 @@ BAD: dict[str, dict[str, Any]] = {
     "no headers": {"headers": ()},
     "an unknown type": {"headers": (("ce_id", b"i1"), ("ce_type", b"slot-exploded"))},
     "another topic's type": {"headers": (("ce_id", b"i1"), ("ce_type", b"booking-confirmed"))},
+    "an id that is no UTF-8": {"headers": (("ce_id", b"i\xff"), ("ce_type", b"slot-closed"))},
+    "nested too deeply": {
+        "value": b'{"slot_id":"s1","reason":"session-cancelled","x":' + b"[" * 100 + b"]" * 100 + b"}",
+        "headers": (("ce_id", b"i1"), ("ce_type", b"slot-closed")),
+        "key": b"s1",
+    },
     "a control character": {"headers": (("ce_id", b"i\x07"), ("ce_type", b"slot-closed"))},
 }
 
@@ -78,11 +89,13 @@ class Item:
 items = st.builds(
     Item,
     events,
-    st.sampled_from(MOMENTS[3:6]) | st.sampled_from(MOMENTS),
+    st.sampled_from(MOMENTS[3:6] * 8 + MOMENTS),
     ids,
-    st.sampled_from([None] * 12 + [*BAD]),
+    st.sampled_from([None] * 150 + [*BAD]),
 )
-logs = st.builds(lambda first, rest: [Item(first, -30.0, None), *rest], openings, st.lists(items, max_size=40))
+logs = st.builds(
+    lambda first, rest: [Item(first, -30.0, None), *rest], openings, st.lists(items, min_size=10, max_size=50)
+)
 
 
 def build(log: Iterable[Item], partition: int = 7) -> list[LogRecord]:
@@ -130,7 +143,7 @@ def deduplicated(partition: Partition) -> list[tuple[str, bytes]]:
 
 
 @given(logs)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 async def test_the_verifier_finds_no_lie(log: list[Item]) -> None:
     partition = Partition()
     for record in build(log):
@@ -140,17 +153,19 @@ async def test_the_verifier_finds_no_lie(log: list[Item]) -> None:
     assert lie(partition) is None
 
 
-cuts = st.lists(
-    st.tuples(st.integers(0, 40), st.sampled_from(["fine", "restart", "unpublished", "unnoted"])), max_size=8
-)
+FATES = ("fine", "restart", "unpublished", "unnoted")
+cuts = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(FATES)), max_size=8)
 
 
 @given(logs, cuts)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 async def test_a_crash_anywhere_changes_no_byte(log: list[Item], plan: list[tuple[int, str]]) -> None:
+    await check_crashes(build(log), plan)
+
+
+async def check_crashes(records: list[LogRecord], plan: list[tuple[int, str]]) -> Partition:
     """Batches of any size; between them the worker dies: idle, before it publishes, or before it notes that it did."""
     steady, crashing = Partition(), Partition()
-    records = build(log)
     await steady.append(records)
     start = 0
     for end, fate in [*sorted(plan), (len(records), "fine")]:
@@ -165,6 +180,58 @@ async def test_a_crash_anywhere_changes_no_byte(log: list[Item], plan: list[tupl
     assert crashing.slots() == steady.slots()
     assert crashing.database.tables["receipt"] == steady.database.tables["receipt"]
     assert lie(crashing) is None
+    return steady
+
+
+def rush(rnd: random.Random) -> list[Item]:
+    """A hundred records as they are in a rush: most are requests that meet an open slot, some cancel, few are odd."""
+    log = [
+        Item(opened(rnd.randint(2, 9), waitlist=rnd.choice([None, None, None, 3]), slot=s), -30.0, None)
+        for s in ("s1", "s2")
+    ]
+    asked: list[tuple[str, str]] = []
+    for number in range(100):
+        slot = rnd.choice(["s1", "s1", "s2"])
+        event: SlotRecord
+        if rnd.random() < 0.6 or not asked:
+            event = ask(f"r{number}", rnd.choice([1, 1, 1, 2, 2, 3, 5]), venue=f"v{rnd.randrange(60)}", slot=slot)
+            asked.append((event.request_id, slot))
+        elif rnd.random() < 0.95:
+            request, slot = rnd.choice(asked[-40:])
+            event = cancel(request, slot=slot)
+        else:
+            reason = rnd.choice(REASONS)
+            odd: list[SlotRecord] = [close(reason, slot=slot), fire(slot=slot), fire(slot=slot)]
+            event = rnd.choice([*odd, fire(CLOSES - 1, slot=slot), opened(9, slot=slot)])
+        seconds = CLOSES if event.type == "timer-fired" and rnd.random() < 0.8 else number - 3.0
+        twice = rnd.random() < 0.1
+        log += [Item(event, seconds, f"id-{number}")] * (2 if twice else 1)
+        if rnd.random() < 0.05:
+            log.append(Item(event, seconds, None, rnd.choice([*BAD])))
+    return log
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_a_rush_with_crashes(seed: int) -> None:
+    rnd = random.Random(seed)
+    records = build(rush(rnd))
+    plan = [(rnd.randrange(len(records)), rnd.choice(FATES)) for _ in range(8)]
+    steady = await check_crashes(records, plan)
+    for slot in steady.slots().values():
+        check_invariants(slot)
+
+
+async def test_the_rushes_reach_what_matters() -> None:
+    reached: Counter[str] = Counter()
+    for seed in range(40):
+        partition = Partition()
+        await partition.append(build(rush(random.Random(seed))))
+        decisions = [json.loads(record.value or b"") for record in partition.outbox.published]
+        reached.update(f"{d['outcome']} {d['reason']}" for d in decisions)
+        promoted_at = Counter(d["log_offset"] for d in decisions if d["outcome"] == "promoted")
+        reached["several promoted by one cancel"] += sum(count > 1 for count in promoted_at.values())
+    assert min(reached.values()) >= 10
+    assert len(reached) == 15
 
 
 @given(logs)
