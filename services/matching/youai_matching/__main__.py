@@ -11,6 +11,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
 from pydantic import ValidationError
+from youai_contracts import topics
 from youai_runtime import database, http, kafka, logs, worker
 from youai_runtime.auth import Authenticator
 from youai_runtime.kafka import Publisher
@@ -88,7 +89,8 @@ async def hosted(settings: Settings) -> Hosted:
 
     works = (
         Decider(rules, publisher, pool),
-        Intake(rules, settings.rules, publisher, pool),
+        Intake("matching.intake", topics.OFFER, rules, settings.rules, publisher, pool),
+        Intake("matching.demand-intake", topics.DEMAND, rules, settings.rules, publisher, pool),
         Organizations(),
     )
     lanes = [Lane(work, pool=pool, bootstrap=settings.kafka, client_id=settings.instance) for work in works]

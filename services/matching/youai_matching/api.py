@@ -280,7 +280,7 @@ def _reason(rules: RuleBook, last: dict[str, Any], place: int | None, ahead: int
     version = rules.by_version.get(last["rule_version"])
     if place is None or version is None:
         return Text(last["reason_zh"], last["reason_en"])
-    numbers = {name: last[name] for name in ("capacity", "party_size", "taken")}
+    numbers: dict[str, int | str | None] = {name: last[name] for name in ("capacity", "party_size", "taken")}
     return version.say(last["reason"], {**numbers, "place": place, "ahead": ahead})
 
 

@@ -64,7 +64,7 @@ async def facts(connection: Connection, *, venue_id: str, organization_id: str, 
             AS in_scope, s.phase, s.capacity, s.opens_at, s.closes_at, r.body_hash
         FROM (SELECT 1) AS one
         LEFT JOIN organization AS v ON v.organization_id = $1
-        LEFT JOIN slot AS s ON s.slot_id = $3
+        LEFT JOIN slot AS s ON s.slot_id = $3 AND s.kind = 'session'
         LEFT JOIN request AS r ON r.request_id = $4
         """,
         venue_id,
@@ -144,7 +144,7 @@ async def booking(connection: Connection, request_id: str) -> asyncpg.Record | N
 
 async def slot(connection: Connection, slot_id: str) -> asyncpg.Record | None:
     """A slot's live state; None if its opening was not read back."""
-    return await connection.fetchrow("SELECT * FROM slot WHERE slot_id = $1", slot_id)
+    return await connection.fetchrow("SELECT * FROM slot WHERE slot_id = $1 AND kind = 'session'", slot_id)
 
 
 async def settle(connection: Connection) -> None:

@@ -7,4 +7,4 @@ from youai_runtime.settings import ServiceSettings
 class Settings(ServiceSettings):
     """Read from the environment, prefix YOUAI_."""
 
-    rules: str = Field(default="2026-11", description="name of the rule version that new slots come under")
+    rules: str = Field(default="2026-12", description="name of the rule version that new slots come under")

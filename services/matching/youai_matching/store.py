@@ -11,13 +11,13 @@ DECIDER = "matching.decider"
 
 _SLOT_COLUMNS = (
     "slot_id, partition, offer_id, session_id, phase, closed_for, capacity, opens_at, closes_at, starts_at, ends_at,"
-    " waitlist, rule_version, time, sequence, previous_hash, taken, waiting, waiting_places"
+    " waitlist, rule_version, time, sequence, previous_hash, taken, waiting, waiting_places, kind"
 )
 _UPSERT_SLOTS = f"""
 INSERT INTO slot ({_SLOT_COLUMNS})
 SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[],
     $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::text[], $17::int[], $18::int[], $19::bigint[])
+    $16::text[], $17::int[], $18::int[], $19::bigint[], $20::text[])
 ON CONFLICT (slot_id) DO UPDATE SET phase = excluded.phase, closed_for = excluded.closed_for,
     capacity = excluded.capacity, time = excluded.time, sequence = excluded.sequence,
     previous_hash = excluded.previous_hash, taken = excluded.taken, waiting = excluded.waiting,
@@ -43,6 +43,7 @@ class DecisionRow:
 
     offset: int
     index: int
+    slot_id: str
     decided: Decided
     traceparent: str | None
 
@@ -65,6 +66,7 @@ async def load_slots(connection: Connection, partition: int) -> dict[str, Slot]:
     async for row in connection.cursor(f"SELECT {_SLOT_COLUMNS} FROM slot WHERE partition = $1", partition):
         slots[row["slot_id"]] = Slot(
             slot_id=row["slot_id"],
+            kind=row["kind"],
             phase=row["phase"],
             capacity=row["capacity"],
             opens_at=row["opens_at"],
@@ -84,7 +86,9 @@ async def load_slots(connection: Connection, partition: int) -> dict[str, Slot]:
     requests = "SELECT * FROM booking WHERE partition = $1 ORDER BY log_offset"
     async for row in connection.cursor(requests, partition, prefetch=2_000):
         slots[row["slot_id"]].restore(
-            Request(row["request_id"], row["venue_id"], row["party_size"], row["log_offset"], row["status"])
+            Request(
+                row["request_id"], row["venue_id"], row["party_size"], row["log_offset"], row["status"], row["name"]
+            )
         )
     seen = (
         "SELECT slot_id, record_id, log_offset FROM receipt"
@@ -125,7 +129,7 @@ async def write(connection: Connection, batch: Batch) -> None:
                     partition,
                     d.offset,
                     d.index,
-                    d.decided.event.slot_id,
+                    d.slot_id,
                     d.decided.event.request_id,
                     d.decided.event.type,
                     d.decided.event.decided_at,
@@ -146,10 +150,10 @@ async def write(connection: Connection, batch: Batch) -> None:
 async def _write_bookings(connection: Connection, partition: int, moved: dict[tuple[str, str], Request]) -> None:
     await connection.execute(
         """
-        INSERT INTO booking (request_id, slot_id, partition, venue_id, party_size, log_offset, status)
-        SELECT request_id, slot_id, $1, venue_id, party_size, log_offset, status
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::text[])
-            AS moved (request_id, slot_id, venue_id, party_size, log_offset, status)
+        INSERT INTO booking (request_id, slot_id, partition, venue_id, party_size, log_offset, status, name)
+        SELECT request_id, slot_id, $1, venue_id, party_size, log_offset, status, name
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::text[])
+            AS moved (request_id, slot_id, venue_id, party_size, log_offset, status, name)
         ON CONFLICT (slot_id, request_id) DO UPDATE SET status = excluded.status
         """,
         partition,
@@ -159,6 +163,7 @@ async def _write_bookings(connection: Connection, partition: int, moved: dict[tu
         [request.party_size for request in moved.values()],
         [request.offset for request in moved.values()],
         [request.status for request in moved.values()],
+        [request.name for request in moved.values()],
     )
 
 
@@ -184,6 +189,7 @@ async def _write_slots(connection: Connection, partition: int, slots: Sequence[S
             s.taken,
             len(s.queue),
             s.waiting_places,
+            s.kind,
         )
         for s in slots
     ]

@@ -7,6 +7,15 @@ from datetime import UTC, datetime
 from youai_contracts import codec, topics
 from youai_contracts.codec import Received, Undecodable
 from youai_contracts.events import (
+    EVENTS,
+    ClaimEndRequested,
+    ClaimRequested,
+    DemandClaimEndRequested,
+    DemandClaimRequested,
+    DemandEvent,
+    DemandExpired,
+    DemandPosted,
+    DemandWithdrawn,
     Event,
     OrganizationRegistered,
     SessionCancelled,
@@ -15,6 +24,7 @@ from youai_contracts.events import (
     SlotOpened,
     SlotRecord,
     TimerFired,
+    demand_slot,
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection, Pool
@@ -88,7 +98,7 @@ class Decider(Work):
             store.Receipt(record.offset, slot.slot_id, received.id, verdict.kind, verdict.original, verdict.why)
         )
         for index, decided in enumerate(verdict.decisions):
-            batch.decisions.append(store.DecisionRow(record.offset, index, decided, received.traceparent))
+            batch.decisions.append(store.DecisionRow(record.offset, index, slot.slot_id, decided, received.traceparent))
             request_id = decided.event.request_id
             batch.moved[slot.slot_id, request_id] = slot.requests[request_id]
         return verdict
@@ -103,7 +113,7 @@ class Decider(Work):
                 partition,
                 row.offset,
                 row.index,
-                row.decided.event.slot_id,
+                row.slot_id,
                 row.decided.event.type,
                 row.decided.event.decided_at,
                 row.decided.data,
@@ -116,12 +126,13 @@ class Decider(Work):
 
 
 class Intake(Work):
-    """Puts what catalog says of sessions into the slot log, where alone it counts."""
+    """Puts what catalog says of sessions, or demand of demands and claims, into the slot log, where alone it counts."""
 
-    name = "matching.intake"
-    topic = topics.OFFER
-
-    def __init__(self, rules: RuleBook, rule_name: str, publisher: Publisher, pool: Pool) -> None:
+    def __init__(
+        self, name: str, topic: topics.Topic, rules: RuleBook, rule_name: str, publisher: Publisher, pool: Pool
+    ) -> None:
+        self.name = name
+        self.topic = topic
         self._rule_version = rules.named(rule_name).version
         self._publisher = publisher
         self._pool = pool
@@ -129,7 +140,7 @@ class Intake(Work):
     async def effect(self, partition: int, records: Sequence[Record]) -> None:
         """Append to the slot log and await the acks; the decider knows what it meets again by the source's id."""
         received, _ = _decode_all(self.topic, records)
-        opened = [r.event.slot_id for r in received if isinstance(r.event, SessionOpened)]
+        opened = [slot_id for r in received if (slot_id := _opens(r.event))]
         chosen: dict[str, str] = {}
         if opened:
             async with self._pool.acquire() as connection:
@@ -161,7 +172,18 @@ class Organizations(Work):
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
 
 
+def _opens(event: Event) -> str | None:
+    """The slot that an event opens, if it opens one."""
+    match event:
+        case SessionOpened():
+            return event.slot_id
+        case DemandPosted():
+            return demand_slot(event.demand_id)
+    return None
+
+
 def _for_slot_log(event: Event, chosen: dict[str, str]) -> SlotRecord | None:
+    """What an event of catalog or demand means for its slot; None where it means nothing."""
     match event:
         case SessionOpened():
             return SlotOpened(
@@ -182,6 +204,48 @@ def _for_slot_log(event: Event, chosen: dict[str, str]) -> SlotRecord | None:
             )
         case SessionCancelled():
             return SlotClosed(slot_id=event.slot_id, reason="session-cancelled")
+        case DemandEvent():
+            return _of_demand(event, demand_slot(event.demand_id), chosen)
+    return None
+
+
+def _of_demand(event: DemandEvent, slot_id: str, chosen: dict[str, str]) -> SlotRecord | None:
+    match event:
+        case DemandPosted():
+            return SlotOpened(
+                slot_id=slot_id,
+                kind="demand",
+                offer_id=event.demand_id,
+                session_id=event.demand_id,
+                capacity=event.places_wanted,
+                opens_at=event.wanted_from,
+                closes_at=event.wanted_until,
+                starts_at=event.wanted_from,
+                ends_at=event.wanted_until,
+                rule_version=chosen[slot_id],
+                waitlist=0,
+            )
+        case DemandClaimRequested():
+            return ClaimRequested(
+                slot_id=slot_id,
+                request_id=event.claim_id,
+                demand_id=event.demand_id,
+                provider_id=event.provider_id,
+                provider_name=event.provider_name,
+                actor=event.actor,
+            )
+        case DemandClaimEndRequested():
+            return ClaimEndRequested(
+                slot_id=slot_id,
+                request_id=event.claim_id,
+                demand_id=event.demand_id,
+                reason=event.reason,
+                actor=event.actor,
+            )
+        case DemandWithdrawn():
+            return SlotClosed(slot_id=slot_id, reason="demand-withdrawn")
+        case DemandExpired():
+            return SlotClosed(slot_id=slot_id, reason="demand-expired")
     return None
 
 
@@ -197,7 +261,7 @@ def _decision(
     headers = codec.headers(
         id=f"{partition}-{offset}-{index}", type=type_, source=SOURCE, time=decided_at, traceparent=trace
     )
-    return Outgoing(topics.BOOKING.name, partition, slot_id.encode(), data, headers)
+    return Outgoing(EVENTS[type_].topic.name, partition, slot_id.encode(), data, headers)
 
 
 def _decode_all(topic: topics.Topic, records: Sequence[Record]) -> tuple[list[Received], list[tuple[Record, str]]]:

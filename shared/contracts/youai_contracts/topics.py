@@ -31,7 +31,7 @@ ORGANIZATION = Topic(
     name="youai.organization.v1",
     key="organization_id",
     writer="catalog",
-    readers=("matching",),
+    readers=("demand", "matching", "notify", "portal"),
     partitions=8,
     compacted=True,
     event_types=("organization-registered",),
@@ -40,9 +40,35 @@ OFFER = Topic(
     name="youai.offer.v1",
     key="offer_id",
     writer="catalog",
-    readers=("matching",),
+    readers=("matching", "notify", "portal"),
     partitions=8,
     event_types=("offer-published", "offer-withdrawn", "session-opened", "session-cancelled"),
+)
+RESOURCE = Topic(
+    name="youai.resource.v1",
+    key="resource_id",
+    writer="catalog",
+    readers=("notify", "portal"),
+    partitions=8,
+    event_types=("resource-listed", "resource-revised", "resource-retired", "resource-asked", "resource-answered"),
+)
+DEMAND = Topic(
+    name="youai.demand.v1",
+    key="demand_id",
+    writer="demand",
+    readers=("matching", "notify", "portal"),
+    partitions=8,
+    event_types=(
+        "demand-posted",
+        "demand-claim-requested",
+        "demand-claim-end-requested",
+        "demand-claimed",
+        "demand-scheduled",
+        "demand-fulfilled",
+        "demand-handed-back",
+        "demand-withdrawn",
+        "demand-expired",
+    ),
 )
 SLOT_LOG = Topic(
     name="youai.slot-log.v1",
@@ -56,13 +82,15 @@ SLOT_LOG = Topic(
         "booking-requested",
         "booking-cancelled",
         "timer-fired",
+        "claim-requested",
+        "claim-end-requested",
     ),
 )
 BOOKING = Topic(
     name="youai.booking.v1",
     key="slot_id",
     writer="matching",
-    readers=(),
+    readers=("notify", "portal"),
     partitions=SLOT_PARTITIONS,
     event_types=(
         "booking-confirmed",
@@ -71,6 +99,22 @@ BOOKING = Topic(
         "booking-promoted",
         "booking-released",
     ),
+)
+CLAIM = Topic(
+    name="youai.claim.v1",
+    key="slot_id",
+    writer="matching",
+    readers=("demand", "notify", "portal"),
+    partitions=SLOT_PARTITIONS,
+    event_types=("claim-confirmed", "claim-rejected", "claim-ended"),
+)
+NOTIFICATION = Topic(
+    name="youai.notification.v1",
+    key="recipient_id",
+    writer="notify",
+    readers=("portal",),
+    partitions=8,
+    event_types=("notification-sent", "notification-read"),
 )
 
 
@@ -86,10 +130,18 @@ def dead_letter(service: str) -> Topic:
     )
 
 
-CATALOG_DEAD_LETTER = dead_letter("catalog")
-MATCHING_DEAD_LETTER = dead_letter("matching")
-
-TOPICS: tuple[Topic, ...] = (ORGANIZATION, OFFER, SLOT_LOG, BOOKING, CATALOG_DEAD_LETTER, MATCHING_DEAD_LETTER)
+SERVICES = ("demand", "catalog", "matching", "notify", "portal")
+TOPICS: tuple[Topic, ...] = (
+    ORGANIZATION,
+    OFFER,
+    RESOURCE,
+    DEMAND,
+    SLOT_LOG,
+    BOOKING,
+    CLAIM,
+    NOTIFICATION,
+    *(dead_letter(service) for service in SERVICES),
+)
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 
 

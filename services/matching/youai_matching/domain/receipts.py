@@ -2,10 +2,11 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 from youai_contracts import events
-from youai_contracts.events import Decision
+from youai_contracts.events import ClaimDecision, Decision
 
 FIRST_PREVIOUS = "0" * 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +21,15 @@ OUTCOMES: dict[str, type[Decision]] = {
 }
 
 
+CLAIM_OUTCOMES: dict[str, type[ClaimDecision]] = {
+    "confirmed": events.ClaimConfirmed,
+    "rejected": events.ClaimRejected,
+    "ended": events.ClaimEnded,
+}
+
+AnyDecision = TypeVar("AnyDecision", Decision, ClaimDecision)
+
+
 def milliseconds(at: datetime) -> int:
     """An aware datetime as milliseconds since 1970 UTC, rounded down."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
@@ -30,7 +40,7 @@ def instant(ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def seal(decision: Decision) -> tuple[Decision, bytes]:
+def seal(decision: AnyDecision) -> tuple[AnyDecision, bytes]:
     """The decision with its hash, and its canonical bytes as published.
 
     The class declares its fields in RFC 8785 order, so that what the encoder writes is canonical already.

@@ -29,12 +29,12 @@ class RuleVersion:
     early_tolerance_ms: int
     texts: dict[str, Text]
 
-    def say(self, code: str, numbers: dict[str, int | None]) -> Text:
-        """The reason `code` with its numbers put in; null numbers are left empty. KeyError for an unknown code."""
+    def say(self, code: str, values: dict[str, int | str | None]) -> Text:
+        """The reason `code` with its values put in, in order; null ones are left empty. KeyError for an unknown code."""
         text = self.texts[code]
         zh, en = text.zh, text.en
-        for name, number in numbers.items():
-            shown = "" if number is None else str(number)
+        for name, value in values.items():
+            shown = "" if value is None else str(value)
             zh, en = zh.replace(f"{{{name}}}", shown), en.replace(f"{{{name}}}", shown)
         return Text(zh, en)
 

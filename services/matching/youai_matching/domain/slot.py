@@ -21,6 +21,9 @@ from typing import Literal
 from youai_contracts.events import (
     BookingCancelled,
     BookingRequested,
+    ClaimDecision,
+    ClaimEndRequested,
+    ClaimRequested,
     Decision,
     Event,
     SlotClosed,
@@ -28,21 +31,26 @@ from youai_contracts.events import (
     TimerFired,
 )
 
-from youai_matching.domain.receipts import FIRST_PREVIOUS, OUTCOMES, instant, milliseconds, seal
+from youai_matching.domain.receipts import CLAIM_OUTCOMES, FIRST_PREVIOUS, OUTCOMES, instant, milliseconds, seal
 from youai_matching.domain.rules import RuleVersion
 
 MOVES: dict[str, frozenset[str]] = {
     "": frozenset({"confirmed", "waitlisted", "rejected"}),
     "waitlisted": frozenset({"promoted", "released"}),
-    "confirmed": frozenset({"released"}),
+    "confirmed": frozenset({"released", "ended"}),
     "promoted": frozenset({"released"}),
     "rejected": frozenset(),
     "released": frozenset(),
+    "ended": frozenset(),
 }
 """From each state of a request (the empty one: not asked yet), what a decision may make of it."""
 
 HOLDS_PLACES = frozenset({"confirmed", "promoted"})
 
+OF_CLAIMS = (ClaimRequested, ClaimEndRequested)
+OF_BOOKINGS = (BookingRequested, BookingCancelled)
+
+Kind = Literal["session", "demand"]
 Phase = Literal["unopened", "open", "closed", "cancelled"]
 Timer = tuple[str, str, int]
 """Kind, subject, and due time in ms."""
@@ -50,13 +58,17 @@ Timer = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Request:
-    """A venue's request in a slot; `offset` is its place in the log, `status` its last outcome ("": none yet)."""
+    """A venue's request in a slot, or a provider's claim of a demand (`name` is then the provider's).
+
+    `offset` is its place in the log, `status` its last outcome ("": none yet).
+    """
 
     request_id: str
     venue_id: str
     party_size: int
     offset: int
     status: str = ""
+    name: str = ""
 
     @property
     def live(self) -> bool:
@@ -72,6 +84,7 @@ class Slot:
     """
 
     slot_id: str
+    kind: Kind = "session"
     phase: Phase = "unopened"
     capacity: int = 0
     opens_at: int = 0
@@ -122,7 +135,7 @@ class At:
 class Decided:
     """A sealed decision: the event and its canonical bytes."""
 
-    event: Decision
+    event: Decision | ClaimDecision
     data: bytes
 
 
@@ -148,6 +161,8 @@ def decide(slot: Slot, at: At, record: Event, rules: Mapping[str, RuleVersion]) 
     """
     if slot.phase == "unopened" and not isinstance(record, SlotOpened):
         return Verdict("refused", why="this slot was never opened")
+    if isinstance(record, OF_BOOKINGS if slot.kind == "demand" else OF_CLAIMS):
+        return Verdict("refused", why=f"a slot of kind {slot.kind} takes no {record.type}")
     slot.time = max(slot.time, at.timestamp)
     if at.id in slot.seen:
         return Verdict("repeat", original=slot.seen[at.id])
@@ -167,6 +182,10 @@ def decide(slot: Slot, at: At, record: Event, rules: Mapping[str, RuleVersion]) 
             applied = turn.cancel(record.request_id)
         case TimerFired():
             applied = turn.fire(record)
+        case ClaimRequested():
+            applied = turn.claim(record)
+        case ClaimEndRequested():
+            applied = turn.end_claim(record.request_id, record.reason)
         case _:
             raise TypeError(f"{record.type} is no record of a slot")
     if turn.decisions:
@@ -188,6 +207,7 @@ class _Turn:
         if slot.phase != "unopened":
             return False
         slot.phase = "open"
+        slot.kind = record.kind
         slot.capacity = record.capacity
         slot.opens_at = milliseconds(record.opens_at)
         slot.closes_at = milliseconds(record.closes_at)
@@ -197,7 +217,8 @@ class _Turn:
         slot.session_id = record.session_id
         slot.waitlist = record.waitlist
         slot.rule_version = record.rule_version
-        slot.timers.add(("closing", "", slot.closes_at))
+        if slot.kind == "session":  # a demand ends by its own service's word, which comes as slot-closed
+            slot.timers.add(("closing", "", slot.closes_at))
         return True
 
     def close(self, reason: str) -> bool:
@@ -209,7 +230,30 @@ class _Turn:
         slot.timers.clear()
         booked = [request for request in slot.requests.values() if request.status in HOLDS_PLACES]
         for request in [*booked, *slot.queue.values()]:
-            self._settle(request, "released", reason)
+            self._settle(request, "ended" if slot.kind == "demand" else "released", reason)
+        return True
+
+    def claim(self, record: ClaimRequested) -> bool:
+        slot = self._slot
+        if record.request_id in slot.requests:
+            return False
+        claim = Request(record.request_id, record.provider_id, 1, self._at.offset, name=record.provider_name)
+        slot.requests[claim.request_id] = claim
+        if slot.phase != "open":
+            self._settle(claim, "rejected", slot.closed_for)
+        elif claim.venue_id in slot.live:
+            self._settle(claim, "rejected", "already-yours")
+        elif slot.free == 0:
+            self._settle(claim, "rejected", "claimed")
+        else:
+            self._settle(claim, "confirmed", "claim-free")
+        return True
+
+    def end_claim(self, request_id: str, reason: str) -> bool:
+        claim = self._slot.requests.get(request_id)
+        if claim is None or not claim.live:
+            return False
+        self._settle(claim, "ended", reason)
         return True
 
     def request(self, record: BookingRequested) -> bool:
@@ -282,6 +326,15 @@ class _Turn:
         if outcome not in MOVES[request.status]:
             raise AssertionError(f"{request.request_id} cannot become {outcome} from {request.status or 'new'}")
         self._move(request, outcome)
+        slot.sequence += 1
+        decided = self._claim_decided if slot.kind == "demand" else self._decided
+        event, data = decided(request, outcome, reason)
+        assert isinstance(event.hash, str)
+        slot.previous_hash = event.hash
+        self.decisions.append(Decided(event, data))
+
+    def _decided(self, request: Request, outcome: str, reason: str) -> tuple[Decision, bytes]:
+        slot = self._slot
         place = len(slot.queue) if outcome == "waitlisted" else None
         ahead = slot.waiting_places - request.party_size if outcome == "waitlisted" else None
         text = self._rules.say(
@@ -294,8 +347,7 @@ class _Turn:
                 "taken": slot.taken,
             },
         )
-        slot.sequence += 1
-        event, data = seal(
+        return seal(
             OUTCOMES[outcome](
                 ahead=ahead,
                 capacity=slot.capacity,
@@ -317,9 +369,39 @@ class _Turn:
                 venue_id=request.venue_id,
             )
         )
-        assert isinstance(event.hash, str)
-        slot.previous_hash = event.hash
-        self.decisions.append(Decided(event, data))
+
+    def _claim_decided(self, claim: Request, outcome: str, reason: str) -> tuple[ClaimDecision, bytes]:
+        slot = self._slot
+        winner = None
+        if reason == "claimed":
+            winner = next(request for request in slot.requests.values() if request.status in HOLDS_PLACES)
+        # The name comes last: what stands in it is never taken for a place to put a number.
+        text = self._rules.say(
+            reason,
+            {"capacity": slot.capacity, "taken": slot.taken, "winner": winner.name if winner else None},
+        )
+        return seal(
+            CLAIM_OUTCOMES[outcome](
+                capacity=slot.capacity,
+                decided_at=instant(slot.time),
+                demand_id=slot.offer_id,
+                log_offset=self._at.offset,
+                log_partition=self._at.partition,
+                outcome=outcome,
+                party_size=1,
+                previous_hash=slot.previous_hash,
+                provider_id=claim.venue_id,
+                reason=reason,
+                reason_en=text.en,
+                reason_zh=text.zh,
+                request_id=claim.request_id,
+                rule_version=slot.rule_version,
+                sequence=slot.sequence,
+                taken=slot.taken,
+                winner_id=winner.venue_id if winner else None,
+                winner_name=winner.name if winner else None,
+            )
+        )
 
     def _move(self, request: Request, outcome: str) -> None:
         """Keep the slot's sums, queue and live requests in step with the request's new state."""

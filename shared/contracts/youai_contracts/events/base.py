@@ -1,0 +1,59 @@
+"""What all event types share: kinds of fields, who acted, and the base class."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from youai_contracts.topics import Topic
+
+# No NUL anywhere: PostgreSQL cannot store it, and a lane must never meet what it may not skip and cannot write.
+Id = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x20\\x7f]+(?!\\n)$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00]+$")]
+Label = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]
+Text = Annotated[str, Meta(max_length=4000, pattern="^[^\\x00]*$")]
+Places = Annotated[int, Meta(ge=1, le=100_000)]
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
+DemandId = Annotated[str, Meta(min_length=1, max_length=190, pattern="^[^\\x00-\\x20\\x7f]+(?!\\n)$")]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+Category = Literal[
+    "理论宣讲",
+    "教育服务",
+    "文化文艺",
+    "健康服务",
+    "科技科普",
+    "体育健身",
+    "法律援助",
+    "应急救护",
+    "心理服务",
+    "环保",
+    "其他",
+]
+Mode = Literal["arrival", "draw"]
+ClaimEnd = Literal["handed-back", "lapsed", "center"]
+
+
+def demand_slot(demand_id: str) -> str:
+    """The id of the slot in which a demand's claims are decided."""
+    return f"demand:{demand_id}"
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who gave a command: the token's subject, and the organization that it acted for."""
+
+    subject: Id
+    organization_id: Id
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Base of all events. `type` and `topic` are fixed by the class; `key()` is the record's key."""
+
+    type: ClassVar[str] = ""
+    topic: ClassVar[Topic]
+
+    def key(self) -> str:
+        """The record's key: the value of the field that the topic names."""
+        value: str = getattr(self, self.topic.key)
+        return value

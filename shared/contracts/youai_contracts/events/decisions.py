@@ -1,0 +1,124 @@
+"""Decisions: what matching answers, sealed into each slot's hash chain."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from youai_contracts import topics
+from youai_contracts.events.base import Count, Event, Hash, Id, Name, Places, demand_slot
+from youai_contracts.topics import Topic
+
+
+class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """What matching answers. Fields stand in RFC 8785 order, so that the encoded event is canonical as it is.
+
+    Integers, strings and null alone. `place` and `ahead` are null unless in the queue; `taken` counts places confirmed
+    and held after this decision; `sequence` counts a slot's decisions from 1; `decided_at` is the slot's time;
+    `hash` is the hex SHA-256 of the RFC 8785 JSON of all the other fields.
+    """
+
+    topic: ClassVar[Topic] = topics.BOOKING
+
+    ahead: Count | None
+    capacity: Count
+    decided_at: str
+    hash: Hash | msgspec.UnsetType = msgspec.UNSET
+    log_offset: Count
+    log_partition: Count
+    outcome: str
+    party_size: Places
+    place: Annotated[int, Meta(ge=1)] | None
+    previous_hash: Hash
+    reason: str
+    reason_en: str
+    reason_zh: str
+    request_id: Id
+    rule_version: Hash
+    sequence: Annotated[int, Meta(ge=1)]
+    slot_id: Id
+    taken: Count
+    venue_id: Id
+
+
+class BookingConfirmed(Decision, frozen=True, kw_only=True):
+    """The venue has its places."""
+
+    type: ClassVar[str] = "booking-confirmed"
+
+
+class BookingWaitlisted(Decision, frozen=True, kw_only=True):
+    """The slot is full; the venue stands in the queue at `place`, with `ahead` places wanted before it."""
+
+    type: ClassVar[str] = "booking-waitlisted"
+
+
+class BookingRejected(Decision, frozen=True, kw_only=True):
+    """The venue has nothing, and `reason` says why."""
+
+    type: ClassVar[str] = "booking-rejected"
+
+
+class BookingPromoted(Decision, frozen=True, kw_only=True):
+    """A freed place went to the next in the queue."""
+
+    type: ClassVar[str] = "booking-promoted"
+
+
+class BookingReleased(Decision, frozen=True, kw_only=True):
+    """Places, or a place in the queue, were given back."""
+
+    type: ClassVar[str] = "booking-released"
+
+
+class ClaimDecision(Event, frozen=True, kw_only=True, omit_defaults=False):
+    """What matching answers to a claim: as Decision, of a demand and a provider.
+
+    `winner_id` and `winner_name` are who holds the demand, where that is why another claim was rejected.
+    """
+
+    topic: ClassVar[Topic] = topics.CLAIM
+
+    ahead: None = None
+    capacity: Count
+    decided_at: str
+    demand_id: Id
+    hash: Hash | msgspec.UnsetType = msgspec.UNSET
+    log_offset: Count
+    log_partition: Count
+    outcome: str
+    party_size: Places
+    place: None = None
+    previous_hash: Hash
+    provider_id: Id
+    reason: str
+    reason_en: str
+    reason_zh: str
+    request_id: Id
+    rule_version: Hash
+    sequence: Annotated[int, Meta(ge=1)]
+    taken: Count
+    winner_id: Id | None
+    winner_name: Name | None
+
+    def key(self) -> str:
+        """The demand's slot, which has no field of its own here."""
+        return demand_slot(self.demand_id)
+
+
+class ClaimConfirmed(ClaimDecision, frozen=True, kw_only=True):
+    """The provider has the demand."""
+
+    type: ClassVar[str] = "claim-confirmed"
+
+
+class ClaimRejected(ClaimDecision, frozen=True, kw_only=True):
+    """The provider does not have the demand, and `reason` says why."""
+
+    type: ClassVar[str] = "claim-rejected"
+
+
+class ClaimEnded(ClaimDecision, frozen=True, kw_only=True):
+    """The provider had the demand and has it no more."""
+
+    type: ClassVar[str] = "claim-ended"

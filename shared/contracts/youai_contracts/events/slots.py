@@ -1,0 +1,111 @@
+"""Records of the slot log: everything that a decision depends on."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from youai_contracts import topics
+from youai_contracts.events.base import Actor, ClaimEnd, Count, Event, Hash, Id, Instant, Label, Mode, Name, Places
+from youai_contracts.topics import Topic
+
+
+class SlotRecord(Event, frozen=True, kw_only=True):
+    """Base of what stands in the slot log, the only order that decides."""
+
+    topic: ClassVar[Topic] = topics.SLOT_LOG
+
+    slot_id: Id
+
+
+class SlotOpened(SlotRecord, frozen=True, kw_only=True):
+    """A slot can be booked, under this rule version (the SHA-256 of its file).
+
+    A demand is a slot of kind `demand`, of as many places as it wants claims; `offer_id` and `session_id` are then the
+    demand's id.
+    """
+
+    type: ClassVar[str] = "slot-opened"
+
+    offer_id: Id
+    session_id: Id
+    capacity: Places
+    opens_at: Instant
+    closes_at: Instant
+    starts_at: Instant
+    ends_at: Instant
+    mode: Mode = "arrival"
+    rule_version: Hash
+    town_shares: dict[str, Places] = msgspec.field(default_factory=dict)
+    waitlist: Count | None = None
+    invited: tuple[Id, ...] = ()
+    invited_until: Instant | None = None
+    seed_hash: Hash | None = None
+    kind: Literal["session", "demand"] = "session"
+
+
+class SlotClosed(SlotRecord, frozen=True, kw_only=True):
+    """A slot ends before its time, for the reason given (a code). Booking's closing time is a timer instead."""
+
+    type: ClassVar[str] = "slot-closed"
+
+    reason: Literal["session-cancelled", "offer-withdrawn", "demand-withdrawn", "demand-expired"]
+
+
+class BookingRequested(SlotRecord, frozen=True, kw_only=True):
+    """A venue asks for places; `requested_at` is information and orders nothing."""
+
+    type: ClassVar[str] = "booking-requested"
+
+    request_id: Id
+    venue_id: Id
+    town: Label
+    party_size: Places
+    auto_accept: bool = False
+    points: Count = 0
+    losses: Count = 0
+    wins: Count = 0
+    working_hours: tuple[str, str] | None = None
+    requested_at: Instant
+    actor: Actor
+
+
+class BookingCancelled(SlotRecord, frozen=True, kw_only=True):
+    """A venue gives its places, or its place in the queue, back."""
+
+    type: ClassVar[str] = "booking-cancelled"
+
+    request_id: Id
+    actor: Actor
+
+
+class TimerFired(SlotRecord, frozen=True, kw_only=True):
+    """A deadline has passed. It acts only if it equals a pending timer and the slot's time has reached `due_at`."""
+
+    type: ClassVar[str] = "timer-fired"
+
+    kind: Literal["hold", "window", "shares", "closing", "class", "accumulation", "invited"]
+    due_at: Instant
+    subject: Label = ""
+
+
+class ClaimRequested(SlotRecord, frozen=True, kw_only=True):
+    """A provider asks for a demand; `request_id` is the claim's id."""
+
+    type: ClassVar[str] = "claim-requested"
+
+    request_id: Id
+    demand_id: Id
+    provider_id: Id
+    provider_name: Name
+    actor: Actor
+
+
+class ClaimEndRequested(SlotRecord, frozen=True, kw_only=True):
+    """A claim is to end: handed back by its provider, lapsed, or taken away by the guidance center."""
+
+    type: ClassVar[str] = "claim-end-requested"
+
+    request_id: Id
+    demand_id: Id
+    reason: ClaimEnd
+    actor: Actor
