@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from youai_runtime.database import Connection
 
-from youai_matching.domain.slot import Decided, Request, Slot
+from youai_matching.domain.state import Decided, Request, Slot
 
 DECIDER = "matching.decider"
 

@@ -32,7 +32,8 @@ from youai_runtime.kafka import Outgoing, Publisher, partition_of
 from youai_runtime.lane import Record, Work
 
 from youai_matching import store
-from youai_matching.domain.slot import At, Slot, Verdict, decide
+from youai_matching.domain.slot import decide
+from youai_matching.domain.state import At, Slot, Verdict
 from youai_matching.rule_files import RuleBook
 
 SERVICE = "matching"

@@ -30,7 +30,7 @@ class RuleVersion:
     texts: dict[str, Text]
 
     def say(self, code: str, values: dict[str, int | str | None]) -> Text:
-        """The reason `code` with its values put in, in order; null ones are left empty. KeyError for an unknown code."""
+        """The reason `code` with its values put in, in order; null ones empty. KeyError for an unknown code."""
         text = self.texts[code]
         zh, en = text.zh, text.en
         for name, value in values.items():
