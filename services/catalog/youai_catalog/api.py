@@ -1,18 +1,17 @@
 """Catalog's HTTP: who may call what, lists and their cursors; the writes are in `organizations` and `offers`."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Body, Depends, FastAPI, Header, Path, Query, Request, Response
-from youai_runtime import problems
+from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Response
+from youai_runtime import keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Pool
 from youai_runtime.http import Checks, create_app
+from youai_runtime.keys import Key, Keyed
+from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
 from youai_catalog import domain, offers, organization_store, organizations, store
@@ -30,12 +29,10 @@ from youai_catalog.forms import (
     OrganizationsQuery,
     OrganizationsView,
     OrganizationView,
-    Page,
     ReasonForm,
     SessionsView,
     SessionView,
 )
-from youai_catalog.offers import Keyed
 
 IMPORT = "/v1/organizations:import"
 SESSIONS = "/v1/offers/{offer_id}/sessions"
@@ -43,13 +40,8 @@ LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024}
 MOST_FAULTS = 100
 """Rows' faults that an answer tells of; it counts them all."""
 
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
 
-Key = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="1 to 200 visible ASCII characters; the same key gets the same answer"),
-]
 Role = Callable[..., Any]
 OfferId = Annotated[Id, Path()]
 SessionId = Annotated[Id, Path()]
@@ -113,7 +105,7 @@ def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     @routes.get("/v1/organizations", response_model=OrganizationsView)
     async def listed(query: Annotated[OrganizationsQuery, Query()], who: reader) -> Response:
         """Organizations by id."""
-        (after,) = _after(query, "organizations", 1) or ("",)
+        (after,) = pages.after(query, "organizations", 1) or ("",)
         async with pool.acquire() as connection:
             rows = await organization_store.listed(connection, query, after, query.limit + 1)
         return _page("organizations", rows, query, "organizations", ("organization_id",))
@@ -138,14 +130,14 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     @routes.post("/v1/offers", status_code=201, response_model=OfferView)
     async def publish(who: publisher, body: OfferForm, key: Key = None) -> Response:
         """Publish an offer; a repeat of its key gets the same answer with 200."""
-        keyed = Keyed.of(who, "POST /v1/offers", _key(key), body)
+        keyed = Keyed.of(who, "POST /v1/offers", keys.required(key), body)
         new, answer = await offers.publish(pool, who, keyed, body)
         return _answer(answer, 201 if new else 200)
 
     @routes.get("/v1/offers", response_model=OffersView)
     async def listed(query: Annotated[OffersQuery, Query()], who: reader) -> Response:
         """The published offers by id."""
-        (after,) = _after(query, "offers", 1) or ("",)
+        (after,) = pages.after(query, "offers", 1) or ("",)
         async with pool.acquire() as connection:
             rows = await store.offers(connection, query, after, query.limit + 1)
         return _page("offers", rows, query, "offers", ("offer_id",))
@@ -153,9 +145,9 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     @routes.get("/v1/offers/{offer_id}", response_model=OfferWithSessionsView)
     async def read(offer_id: OfferId, query: Annotated[Page, Query()], who: reader) -> Response:
         """An offer, withdrawn ones too, with its sessions by start: `cursor` and `limit` are theirs."""
-        after = _after(query, "sessions", 2)
+        after = pages.after(query, "sessions", 2)
         if after is not None and domain.instant(after[0]) is None:
-            raise _bad_cursor()
+            raise pages.bad_cursor()
         async with pool.acquire() as connection:
             offer = await store.offer(connection, offer_id)
             if offer is None:
@@ -173,7 +165,7 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         offer_id: OfferId, who: publisher, body: Annotated[OpenForm, Body()], key: Key = None
     ) -> Response:
         """Open a session, or up to 200 of them, all or none; a repeat of the key gets the same answer with 200."""
-        keyed = Keyed.of(who, f"POST /v1/offers/{offer_id}/sessions", _key(key), body)
+        keyed = Keyed.of(who, f"POST /v1/offers/{offer_id}/sessions", keys.required(key), body)
         new, answer = await offers.open_sessions(pool, who, keyed, offer_id, body)
         return _answer(answer, 201 if new else 200)
 
@@ -219,31 +211,8 @@ def _page(
     around: dict[str, Any] | None = None,
 ) -> Response:
     """A part of a list, of which one row more than asked for was read; `position` names what it is sorted by."""
-    shown, following = rows[: page.limit], None
-    if len(rows) > page.limit:
-        here = [cursor_of, *(shown[-1][part] for part in position)]
-        following = base64.urlsafe_b64encode(msgspec.json.encode(here)).decode().rstrip("=")
+    shown, following = pages.part(rows, page, cursor_of, position)
     return _json({**(around or {}), name: shown, "next_cursor": following})
-
-
-def _after(page: Page, cursor_of: str, parts: int) -> Any:
-    """Where the part before ended, as its `_page` gave it; None at the start."""
-    if page.cursor is None:
-        return None
-    try:
-        raw = base64.b64decode(page.cursor + "=" * (-len(page.cursor) % 4), altchars="-_", validate=True)
-        name, *position = msgspec.json.decode(raw, type=list[str])
-    except (binascii.Error, ValueError):
-        raise _bad_cursor() from None
-    if name != cursor_of or len(position) != parts or "\x00" in "".join(position):
-        raise _bad_cursor()
-    return tuple(position)
-
-
-def _bad_cursor() -> Problem:
-    return Problem(
-        422, "invalid", "游标无效，请从头开始。", "The cursor is none that this list gave: start from the beginning."
-    )
 
 
 def _refusal(request: Request, faults: Sequence[RowFault], *, of_file: bool) -> Problem:
@@ -269,14 +238,3 @@ def _refusal(request: Request, faults: Sequence[RowFault], *, of_file: bool) -> 
             extra=extra,
         )
     return Problem(422, "invalid", f"{told[0].field}：{first.zh}。", f"{told[0].field}: {first.en}.", extra=extra)
-
-
-def _key(key: str | None) -> str:
-    if key is None or not _KEY.fullmatch(key):
-        raise Problem(
-            400,
-            "key-missing",
-            "请带上 Idempotency-Key 请求头（1 到 200 个可见 ASCII 字符）。",
-            "Send an Idempotency-Key header of 1 to 200 visible ASCII characters.",
-        )
-    return key

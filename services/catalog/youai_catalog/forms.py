@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WrapValidato
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
 from youai_contracts.events import Category
+from youai_runtime.pages import Page
 
 from youai_catalog import domain
 from youai_catalog.domain import MOST_ID, MOST_NAME, MOST_TEXT, Fault, Kind, Level
@@ -134,15 +135,6 @@ class ReasonForm(_Form):
     """Why something is taken back."""
 
     reason: Reason
-
-
-class Page(BaseModel):
-    """Which part of a list: `cursor` as the part before gave it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cursor: str | None = Field(default=None, max_length=1_000)
-    limit: int = Field(default=50, ge=1, le=500)
 
 
 class OrganizationsQuery(Page):

@@ -1,19 +1,17 @@
 """Publishing and withdrawing offers, opening and cancelling sessions, each in one transaction with its events."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import msgspec
-from pydantic import BaseModel
 from youai_contracts.codec import rfc3339
 from youai_contracts.events import Actor, Event, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
 from youai_runtime import outbox, problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
 from youai_runtime.http import current_traceparent
+from youai_runtime.keys import Keyed
 from youai_runtime.problems import Problem
 
 from youai_catalog import SOURCE, store
@@ -23,46 +21,17 @@ CHUNK = 500
 """Sessions cancelled in one transaction."""
 
 
-@dataclass(frozen=True)
-class Keyed:
-    """A call under its Idempotency-Key: the hash of organization, call and key, and the hash of the body."""
-
-    key_hash: bytes
-    body_hash: bytes
-
-    @classmethod
-    def of(cls, who: Principal, call: str, key: str, form: BaseModel) -> "Keyed":
-        """`call` is method and path; the body counts as it was understood, so a time's offset makes no difference."""
-        key_hash = hashlib.sha256("\x00".join((who.organization_id, call, key)).encode()).digest()
-        return cls(key_hash, hashlib.sha256(form.model_dump_json().encode()).digest())
-
-    def id(self, prefix: str, index: int | None = None) -> str:
-        """The id that this call gives, to the item `index` of a list: always the same."""
-        return f"{prefix}-{self.key_hash.hex()[:32]}" + ("" if index is None else f"-{index}")
-
-    def answer_again(self, remembered: tuple[bytes, bytes]) -> bytes:
-        """The answer that the key got, or 409 where its body was another."""
-        body_hash, answer = remembered
-        if body_hash != self.body_hash:
-            raise Problem(
-                409,
-                "key-reused",
-                "这个键已用于另一个请求，请换一个新键。",
-                "This key was used for another request: take a new one.",
-            )
-        return answer
-
-
 async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> tuple[bool, bytes]:
     """Publish an offer; returns whether it is new (else the key is a repeat), and the answer."""
     async with pool.acquire() as connection, connection.transaction():
-        seen = await store.remembered(connection, keyed.key_hash)
-        if seen is not None:
-            return False, keyed.answer_again(seen)
+        before = await keyed.answered(connection)
+        if before is not None:
+            return False, before
         view = _offer_view(keyed, form, await _provider_name(connection, who, form.provider_id))
         answer = msgspec.json.encode(view)
-        if not await store.remember(connection, keyed.key_hash, keyed.body_hash, answer):
-            return await _answered_meanwhile(connection, keyed)
+        before = await keyed.remember(connection, answer)
+        if before is not None:
+            return False, before
         if not await store.insert_offer(connection, view):
             raise _taken("offer-exists", view["offer_id"])
         event = OfferPublished(
@@ -144,8 +113,9 @@ async def open_sessions(
     answer = msgspec.json.encode({"sessions": views} if isinstance(form, SessionsForm) else views[0])
     async with pool.acquire() as connection, connection.transaction():
         # The key first: it makes a second call with it wait for the first one's end.
-        if not await store.remember(connection, keyed.key_hash, keyed.body_hash, answer):
-            return await _answered_meanwhile(connection, keyed)
+        before = await keyed.remember(connection, answer)
+        if before is not None:
+            return False, before
         offer = _own_open(await store.lock_offer(connection, who.organization_id, offer_id, shared=True))
         taken = await store.insert_sessions(connection, offer_id, sessions)
         if taken:
@@ -178,13 +148,6 @@ async def cancel(pool: Pool, who: Principal, session_id: str, reason: str) -> di
         view = await store.session(connection, session_id)
     assert view is not None  # sessions are never deleted
     return view
-
-
-async def _answered_meanwhile(connection: Connection, keyed: Keyed) -> tuple[bool, bytes]:
-    seen = await store.remembered(connection, keyed.key_hash)
-    if seen is None:  # cleared away in between; asked again, the key is new
-        raise problems.unavailable()
-    return False, keyed.answer_again(seen)
 
 
 async def _add(connection: Connection, events: Sequence[Event]) -> None:

@@ -1,4 +1,4 @@
-"""All SQL on offers, sessions and idempotency keys. Every function works in the caller's transaction."""
+"""All SQL on offers and sessions. Every function works in the caller's transaction."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -20,27 +20,6 @@ def session_view(row: asyncpg.Record) -> dict[str, Any]:
     """A session's row as it is answered."""
     view = dict(row) | {name: rfc3339(row[name]) for name in _TIMES}
     return {"session_id": view.pop("session_id"), "slot_id": row["session_id"], **view}
-
-
-# Keys that were used
-
-
-async def remembered(connection: Connection, key_hash: bytes) -> tuple[bytes, bytes] | None:
-    """The hash of the body that came with a key, and its answer; None if the key is new."""
-    row = await connection.fetchrow("SELECT body_hash, answer FROM idempotency WHERE key_hash = $1", key_hash)
-    return None if row is None else (row["body_hash"], row["answer"])
-
-
-async def remember(connection: Connection, key_hash: bytes, body_hash: bytes, answer: bytes) -> bool:
-    """Keep a key's answer; False if somebody else did so first (this waits for their transaction's end)."""
-    done = await connection.fetchval(
-        "INSERT INTO idempotency (key_hash, body_hash, answer) VALUES ($1, $2, $3)"
-        " ON CONFLICT (key_hash) DO NOTHING RETURNING true",
-        key_hash,
-        body_hash,
-        answer,
-    )
-    return done is not None
 
 
 # Offers and sessions

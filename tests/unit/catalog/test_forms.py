@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from youai_catalog.forms import OfferForm, OpenForm, OrganizationForm, SessionForm, SessionsForm
-from youai_catalog.offers import Keyed
 from youai_contracts import events
 from youai_runtime.auth import Principal
+from youai_runtime.keys import Keyed
 from youai_runtime.problems import Problem
 
 ORGANIZATION: dict[str, Any] = {
