@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Response
 from youai_runtime import keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
@@ -14,7 +13,7 @@ from youai_runtime.keys import Key, Keyed
 from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
-from youai_catalog import domain, offers, organization_store, organizations, store
+from youai_catalog import answers, domain, offers, organization_store, organizations, store
 from youai_catalog.domain import Organization, RowFault
 from youai_catalog.forms import (
     Id,
@@ -108,7 +107,7 @@ def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         (after,) = pages.after(query, "organizations", 1) or ("",)
         async with pool.acquire() as connection:
             rows = await organization_store.listed(connection, query, after, query.limit + 1)
-        return _page("organizations", rows, query, "organizations", ("organization_id",))
+        return answers.page("organizations", rows, query, "organizations", ("organization_id",))
 
     @routes.get("/v1/organizations/{organization_id}", response_model=OrganizationView)
     async def read(organization_id: Annotated[Id, Path()], who: reader) -> Response:
@@ -117,7 +116,7 @@ def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
             row = await organization_store.one(connection, organization_id)
         if row is None:
             raise problems.not_found("单位", "organization")
-        return _json(row)
+        return answers.as_json(row)
 
     return routes
 
@@ -132,7 +131,7 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         """Publish an offer; a repeat of its key gets the same answer with 200."""
         keyed = Keyed.of(who, "POST /v1/offers", keys.required(key), body)
         new, answer = await offers.publish(pool, who, keyed, body)
-        return _answer(answer, 201 if new else 200)
+        return answers.answer(answer, 201 if new else 200)
 
     @routes.get("/v1/offers", response_model=OffersView)
     async def listed(query: Annotated[OffersQuery, Query()], who: reader) -> Response:
@@ -140,7 +139,7 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         (after,) = pages.after(query, "offers", 1) or ("",)
         async with pool.acquire() as connection:
             rows = await store.offers(connection, query, after, query.limit + 1)
-        return _page("offers", rows, query, "offers", ("offer_id",))
+        return answers.page("offers", rows, query, "offers", ("offer_id",))
 
     @routes.get("/v1/offers/{offer_id}", response_model=OfferWithSessionsView)
     async def read(offer_id: OfferId, query: Annotated[Page, Query()], who: reader) -> Response:
@@ -153,12 +152,12 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
             if offer is None:
                 raise problems.not_found("项目", "offer")
             rows = await store.sessions(connection, offer_id, after, query.limit + 1)
-        return _page("sessions", rows, query, "sessions", ("starts_at", "session_id"), offer)
+        return answers.page("sessions", rows, query, "sessions", ("starts_at", "session_id"), offer)
 
     @routes.post("/v1/offers/{offer_id}/withdraw", response_model=OfferView)
     async def withdraw(offer_id: OfferId, who: publisher, body: ReasonForm) -> Response:
         """Withdraw an offer and cancel all its sessions. Asking again is harmless: the first reason stands."""
-        return _json(await offers.withdraw(pool, who, offer_id, body.reason))
+        return answers.as_json(await offers.withdraw(pool, who, offer_id, body.reason))
 
     @routes.post(SESSIONS, status_code=201, response_model=SessionView | SessionsView)
     async def open_sessions(
@@ -167,7 +166,7 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         """Open a session, or up to 200 of them, all or none; a repeat of the key gets the same answer with 200."""
         keyed = Keyed.of(who, f"POST /v1/offers/{offer_id}/sessions", keys.required(key), body)
         new, answer = await offers.open_sessions(pool, who, keyed, offer_id, body)
-        return _answer(answer, 201 if new else 200)
+        return answers.answer(answer, 201 if new else 200)
 
     return routes
 
@@ -184,35 +183,14 @@ def _session_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
             view = await store.session(connection, session_id)
         if view is None:
             raise problems.not_found("场次", "session")
-        return _json(view)
+        return answers.as_json(view)
 
     @routes.post("/v1/sessions/{session_id}/cancel", response_model=SessionView)
     async def cancel(session_id: SessionId, who: publisher, body: ReasonForm) -> Response:
         """Cancel a session. Asking again is harmless: the first reason stands."""
-        return _json(await offers.cancel(pool, who, session_id, body.reason))
+        return answers.as_json(await offers.cancel(pool, who, session_id, body.reason))
 
     return routes
-
-
-def _answer(content: bytes, status: int = 200) -> Response:
-    return Response(content, status, media_type="application/json")
-
-
-def _json(value: Any) -> Response:
-    return _answer(msgspec.json.encode(value))
-
-
-def _page(
-    name: str,
-    rows: Sequence[dict[str, Any]],
-    page: Page,
-    cursor_of: str,
-    position: Sequence[str],
-    around: dict[str, Any] | None = None,
-) -> Response:
-    """A part of a list, of which one row more than asked for was read; `position` names what it is sorted by."""
-    shown, following = pages.part(rows, page, cursor_of, position)
-    return _json({**(around or {}), name: shown, "next_cursor": following})
 
 
 def _refusal(request: Request, faults: Sequence[RowFault], *, of_file: bool) -> Problem:

@@ -17,7 +17,7 @@ MOST_SESSIONS = 200
 """Sessions opened by one call."""
 
 
-def _checked(fault_of: Callable[[str], Fault | None]) -> AfterValidator:
+def checked(fault_of: Callable[[str], Fault | None]) -> AfterValidator:
     def check(value: str) -> str:
         fault = fault_of(value)
         if fault is not None:
@@ -50,20 +50,22 @@ def _reason(value: str) -> Fault | None:
     return domain.text_fault(value, MOST_TEXT, lines=True)
 
 
-Id = Annotated[str, Field(min_length=1, max_length=MOST_ID), _checked(domain.id_fault)]
-SessionId = Annotated[str, Field(min_length=1, max_length=MOST_ID), _checked(domain.session_id_fault)]
-Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME), _checked(_plain)]
-Label = Annotated[str, Field(max_length=MOST_NAME), _checked(_label)]
-Text = Annotated[str, Field(max_length=MOST_TEXT), _checked(_long)]
-Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), _checked(_reason)]
+Id = Annotated[str, Field(min_length=1, max_length=MOST_ID), checked(domain.id_fault)]
+SessionId = Annotated[str, Field(min_length=1, max_length=MOST_ID), checked(domain.session_id_fault)]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME), checked(_plain)]
+Label = Annotated[str, Field(max_length=MOST_NAME), checked(_label)]
+Text = Annotated[str, Field(max_length=MOST_TEXT), checked(_long)]
+Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), checked(_reason)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """Base of the bodies: no unknown field, nothing made into another type."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class OrganizationForm(_Form):
+class OrganizationForm(Form):
     """An organization's whole state, as in organization-registered."""
 
     organization_id: Id
@@ -75,7 +77,7 @@ class OrganizationForm(_Form):
     categories: list[Category] = Field(default=[], max_length=20)
 
 
-class OfferForm(_Form):
+class OfferForm(Form):
     """An offer to publish, as in offer-published."""
 
     offer_id: Id | None = Field(default=None, description="for imports; else it is made from the Idempotency-Key")
@@ -89,7 +91,7 @@ class OfferForm(_Form):
     mode: Literal["arrival"] = "arrival"
 
 
-class SessionForm(_Form):
+class SessionForm(Form):
     """A session to open, as in session-opened: opens_at < closes_at <= starts_at < ends_at."""
 
     session_id: SessionId | None = Field(default=None, description="for imports; else made from the Idempotency-Key")
@@ -109,7 +111,7 @@ class SessionForm(_Form):
         return self
 
 
-class SessionsForm(_Form):
+class SessionsForm(Form):
     """Sessions to open together, all or none."""
 
     sessions: list[SessionForm] = Field(min_length=1, max_length=MOST_SESSIONS)
@@ -131,7 +133,7 @@ def _one_or_many(value: Any, _handler: Any) -> SessionForm | SessionsForm:
 OpenForm = Annotated[SessionForm | SessionsForm, WrapValidator(_one_or_many)]
 
 
-class ReasonForm(_Form):
+class ReasonForm(Form):
     """Why something is taken back."""
 
     reason: Reason

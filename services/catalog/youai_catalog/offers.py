@@ -6,15 +6,14 @@ from typing import Any
 import asyncpg
 import msgspec
 from youai_contracts.codec import rfc3339
-from youai_contracts.events import Actor, Event, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
-from youai_runtime import outbox, problems
+from youai_contracts.events import Actor, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
+from youai_runtime import problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
-from youai_runtime.http import current_traceparent
 from youai_runtime.keys import Keyed
 from youai_runtime.problems import Problem
 
-from youai_catalog import SOURCE, store
+from youai_catalog import store, writes
 from youai_catalog.forms import OfferForm, SessionForm, SessionsForm
 
 CHUNK = 500
@@ -33,7 +32,7 @@ async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> 
         if before is not None:
             return False, before
         if not await store.insert_offer(connection, view):
-            raise _taken("offer-exists", view["offer_id"])
+            raise writes.taken("offer-exists", view["offer_id"])
         event = OfferPublished(
             offer_id=view["offer_id"],
             provider_id=form.provider_id,
@@ -44,20 +43,22 @@ async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> 
             towns=tuple(form.towns),
             audience=form.audience,
             mode=form.mode,
-            actor=_actor(who),
+            actor=writes.actor(who),
         )
-        await _add(connection, [event])
+        await writes.add(connection, [event])
     return True, answer
 
 
 async def _provider_name(connection: Connection, who: Principal, provider_id: str) -> str:
     row = await store.provider(connection, who.organization_id, provider_id)
     if row is None:
-        raise _invalid("provider_id", "没有这个单位", "there is no such organization")
+        raise writes.invalid("provider_id", "没有这个单位", "there is no such organization")
     if not row["own"]:
-        raise _not_own()
+        raise writes.not_own()
     if row["kind"] != "provider":
-        raise _invalid("provider_id", "只有部门和志愿服务队可以发布项目", "only departments and teams publish offers")
+        raise writes.invalid(
+            "provider_id", "只有部门和志愿服务队可以发布项目", "only departments and teams publish offers"
+        )
     name: str = row["name"]
     return name
 
@@ -69,10 +70,10 @@ async def withdraw(pool: Pool, who: Principal, offer_id: str, reason: str) -> di
         if row is None:
             raise problems.not_found("项目", "offer")
         if not row["own"]:
-            raise _not_own()
+            raise writes.not_own()
         if row["state"] == "published":
             await store.withdraw_offer(connection, offer_id, reason, who.subject, who.organization_id)
-            await _add(connection, [OfferWithdrawn(offer_id=offer_id, reason=reason, actor=_actor(who))])
+            await writes.add(connection, [OfferWithdrawn(offer_id=offer_id, reason=reason, actor=writes.actor(who))])
     await settle(pool, offer_id)
     async with pool.acquire() as connection:
         view = await store.offer(connection, offer_id)
@@ -89,7 +90,7 @@ async def settle(pool: Pool, offer_id: str) -> None:
                 return
             cancelled = await store.cancel_sessions(connection, offer_id, row["reason"], CHUNK)
             actor = Actor(subject=row["withdrawn_by_subject"], organization_id=row["withdrawn_by_organization"])
-            await _add(connection, [_cancelled(offer_id, one, row["reason"], actor) for one in cancelled])
+            await writes.add(connection, [_cancelled(offer_id, one, row["reason"], actor) for one in cancelled])
 
 
 async def settle_all(pool: Pool) -> None:
@@ -107,7 +108,7 @@ async def open_sessions(
     forms = form.sessions if isinstance(form, SessionsForm) else [form]
     ids = [one.session_id or keyed.id("session", i if len(forms) > 1 else None) for i, one in enumerate(forms)]
     if len(set(ids)) < len(ids):  # a given id that equals one made from the key
-        raise _invalid("session_id", "场次编号重复", "a session_id stands in the list twice")
+        raise writes.invalid("session_id", "场次编号重复", "a session_id stands in the list twice")
     sessions = list(zip(ids, forms, strict=True))
     views = [_session_view(offer_id, session_id, one) for session_id, one in sessions]
     answer = msgspec.json.encode({"sessions": views} if isinstance(form, SessionsForm) else views[0])
@@ -119,8 +120,8 @@ async def open_sessions(
         offer = _own_open(await store.lock_offer(connection, who.organization_id, offer_id, shared=True))
         taken = await store.insert_sessions(connection, offer_id, sessions)
         if taken:
-            raise _taken("session-exists", min(taken))
-        await _add(connection, _opened(offer, sessions, _actor(who)))
+            raise writes.taken("session-exists", min(taken))
+        await writes.add(connection, _opened(offer, sessions, writes.actor(who)))
     return True, answer
 
 
@@ -128,7 +129,7 @@ def _own_open(offer: asyncpg.Record | None) -> asyncpg.Record:
     if offer is None:
         raise problems.not_found("项目", "offer")
     if not offer["own"]:
-        raise _not_own()
+        raise writes.not_own()
     if offer["state"] != "published":
         raise Problem(409, "offer-withdrawn", "这个项目已撤回。", "This offer was withdrawn.")
     return offer
@@ -141,18 +142,13 @@ async def cancel(pool: Pool, who: Principal, session_id: str, reason: str) -> di
         if row is None:
             raise problems.not_found("场次", "session")
         if not row["own"]:
-            raise _not_own()
+            raise writes.not_own()
         if row["state"] == "open":
             await store.cancel_session(connection, session_id, reason)
-            await _add(connection, [_cancelled(row["offer_id"], session_id, reason, _actor(who))])
+            await writes.add(connection, [_cancelled(row["offer_id"], session_id, reason, writes.actor(who))])
         view = await store.session(connection, session_id)
     assert view is not None  # sessions are never deleted
     return view
-
-
-async def _add(connection: Connection, events: Sequence[Event]) -> None:
-    if events:
-        await outbox.add(connection, events, source=SOURCE, traceparent=current_traceparent())
 
 
 def _opened(offer: asyncpg.Record, sessions: Sequence[tuple[str, SessionForm]], actor: Actor) -> list[SessionOpened]:
@@ -210,23 +206,3 @@ def _session_view(offer_id: str, session_id: str, form: SessionForm) -> dict[str
         "state": "open",
         "reason": None,
     }
-
-
-def _actor(who: Principal) -> Actor:
-    return Actor(subject=who.subject, organization_id=who.organization_id)
-
-
-def _not_own() -> Problem:
-    return problems.forbidden(
-        "只能管理本单位或下级单位的项目。", "You can act for your own organization and those below it alone."
-    )
-
-
-def _taken(code: str, taken_id: str) -> Problem:
-    return Problem(409, code, f"编号 {taken_id} 已被使用。", f"The id {taken_id} is taken.")
-
-
-def _invalid(field: str, zh: str, en: str) -> Problem:
-    return Problem(
-        422, "invalid", f"{field}：{zh}。", f"{field}: {en}.", extra={"errors": [{"field": field, "message": en}]}
-    )
