@@ -26,8 +26,9 @@ def line(
 ) -> bytes:
     """One record as one line of JSON, without the line's end.
 
-    `partition, offset, timestamp` (ms), `key`, `headers` (null where one is not UTF-8), `data`. A value that is no JSON is `value_base64`, with
-    `data` null; a key that is not UTF-8 is `key_base64`, with `key` null. A value that is JSON is carried as it is.
+    `partition, offset, timestamp` (ms), `key`, `headers` (null where one is not UTF-8), `data`. A value that is no JSON
+    is `value_base64`, with `data` null; a key that is not UTF-8 is `key_base64`, with `key` null. A value that is JSON
+    is carried as it is.
     """
     record: dict[str, Any] = {"partition": partition, "offset": offset, "timestamp": timestamp}
     try:
