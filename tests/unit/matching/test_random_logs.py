@@ -205,7 +205,8 @@ def rush(rnd: random.Random) -> list[Item]:
             event = rnd.choice([*odd, fire(CLOSES - 1, slot=slot), opened(9, slot=slot)])
         seconds = CLOSES if event.type == "timer-fired" and rnd.random() < 0.8 else number - 3.0
         twice = rnd.random() < 0.1
-        log += [Item(event, seconds, f"id-{number}")] * (2 if twice else 1)
+        id_ = f"id-{number if rnd.random() < 0.95 else rnd.randrange(number + 1)}"  # some take another record's id
+        log += [Item(event, seconds, id_)] * (2 if twice else 1)
         if rnd.random() < 0.05:
             log.append(Item(event, seconds, None, rnd.choice([*BAD])))
     return log
