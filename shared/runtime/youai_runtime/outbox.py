@@ -28,6 +28,10 @@ MOST_OF_A_PART, MOST_HEADERS = 4_096, 50
 KEPT = "7 days"
 """How long published rows stay, for looking into what was sent."""
 
+_ANYTHING = """
+SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL)
+    OR (SELECT published_position < last_position FROM relay)
+"""
 _INSERT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4)"
 
 
@@ -124,6 +128,9 @@ class Relay:
     async def turn(self) -> int:
         """Number what is new and publish from the watermark; returns how many rows went out."""
         async with self._pool.acquire() as connection:
+            if not await connection.fetchval(_ANYTHING):
+                metrics.RELAY_AGE.set(0)
+                return 0
             rows = await self._number(connection)
         metrics.RELAY_AGE.set((datetime.now(UTC) - rows[0]["created_at"]).total_seconds() if rows else 0)
         if not rows:
