@@ -9,8 +9,13 @@ from tests.architecture import rules
 from tests.architecture.workspace import PACKAGES, ROOT, SERVICES, domain_files, python_files
 
 MOST_LINES = 400
-# The verifier is one file on purpose: whoever doubts us reads one thing, and nothing of ours.
-MOST_LINES_OF = {"verifier/verify.py": 600}
+MOST_LINES_OF = {
+    # One file on purpose: whoever doubts us reads one thing, and nothing of ours.
+    "verifier/verify.py": 600,
+    # Tables of cases with the tests that read them; they may shrink, not grow.
+    "tests/unit/test_verifier.py": 850,
+    "tests/unit/matching/test_slot.py": 480,
+}
 
 
 def findings(paths: list[Path], rule: Callable[[str, Path], Iterator[str]]) -> list[str]:

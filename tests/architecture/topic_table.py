@@ -40,7 +40,7 @@ def split(readme: str) -> tuple[str, str, str]:
 def main() -> None:
     """Write the table into the README."""
     before, _, after = split(README.read_text())
-    README.write_text(before + table() + after)
+    README.write_text(f"{before}\n{table()}\n{after}")
     sys.stdout.write(table())
 
 

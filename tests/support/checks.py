@@ -22,7 +22,6 @@ async def settled(stack: Stack, timeout: float = 60.0) -> None:
 
     async def done() -> bool:
         try:
-            ends = await kafka.end_offsets(stack.bootstrap, SLOT_LOG)
             rows = await stack.ask(
                 "matching",
                 "SELECT partition, next_offset, published_offset, (SELECT max(log_offset) FROM decision AS d"
@@ -33,6 +32,7 @@ async def settled(stack: Stack, timeout: float = 60.0) -> None:
                 "SELECT request_id FROM request AS r"
                 " WHERE NOT EXISTS (SELECT FROM receipt WHERE receipt.record_id = r.request_id) LIMIT 5",
             )
+            ends = await kafka.end_offsets(stack.bootstrap, SLOT_LOG)
         except Exception as error:  # the stores may just come back
             last[:] = [error]
             return False

@@ -1,6 +1,7 @@
 """A small open-loop load of bookings: sent on time whatever comes back, asked again by the same key where it may."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections import Counter
@@ -42,7 +43,7 @@ async def rush(
         for index in range(number):
             await _until(begun + index / per_second)
             venue = venues[index % len(venues)]
-            slot = slots[(index % len(venues) + index // len(venues)) % len(slots)]
+            slot = slots[(index + index // math.lcm(len(venues), len(slots))) % len(slots)]
             key = uuid.uuid4().hex
             for _ in range(2 if index % 5 == 0 else 1):
                 group.create_task(_send(stack, venue, slot, 1 + index % 2, key, load))

@@ -3,13 +3,13 @@
 from typing import NoReturn
 
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 
 def _drop(*_: object) -> NoReturn:
     raise structlog.DropEvent
 
 
-settings.register_profile("youai", deadline=None)
+settings.register_profile("youai", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("youai")
 structlog.configure(processors=[_drop])

@@ -188,8 +188,8 @@ class Lane:
         except NoOffsetForPartitionError:
             return  # fetched before our own seek; the next turn seeks
         except OffsetOutOfRangeError as error:
-            for topic_partition in error.args[0]:
-                self._break(topic_partition.partition, LaneBroken("the log does not hold the next offset"))
+            for topic_partition, offset in error.args[0].items():
+                self._out_of_range(topic_partition.partition, offset)
             return
         except Exception as error:
             if not is_transient(error):
@@ -200,6 +200,14 @@ class Lane:
             async with self._busy:
                 gate = asyncio.Semaphore(SIDE_BY_SIDE)
                 await asyncio.gather(*(self._guarded(gate, tp.partition, records) for tp, records in batches.items()))
+
+    def _out_of_range(self, partition: int, offset: int) -> None:
+        """The broker does not hold what was fetched: our own next offset, or one that somebody committed."""
+        following = self._next.get(partition)
+        if partition not in self._to_adopt and following is not None and offset in (following - 1, following):
+            self._break(partition, LaneBroken("the log does not hold the next offset"))
+        elif partition in self._owned and partition not in self.broken:
+            self._to_adopt.add(partition)  # fetched before our own seek: seek again
 
     async def _guarded(self, gate: asyncio.Semaphore, partition: int, records: Sequence[Record]) -> None:
         async with gate:

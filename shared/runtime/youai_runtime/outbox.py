@@ -15,15 +15,23 @@ from youai_contracts.events import Event
 from youai_runtime import logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
-from youai_runtime.kafka import Outgoing, Publisher, partition_of
+from youai_runtime.kafka import Headers, Outgoing, Publisher, partition_of
 from youai_runtime.lane import Record
 
 log = logs.get(__name__)
 
 MOST_ROWS = 1_000
+MOST_LETTER = 1_000_000
+"""Bytes of a dead letter: what every topic takes (1 MiB) less room for the batch around it."""
+MOST_OF_A_PART, MOST_HEADERS = 4_096, 50
+"""Bytes of the key and of each header, and headers, that a letter keeps where it must be cut."""
 KEPT = "7 days"
 """How long published rows stay, for looking into what was sent."""
 
+_ANYTHING = """
+SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL)
+    OR (SELECT published_position < last_position FROM relay)
+"""
 _INSERT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4)"
 
 
@@ -37,17 +45,34 @@ async def add(connection: Connection, events: Sequence[Event], *, source: str, t
 async def add_dead_letters(
     connection: Connection, service: str, topic: str, refused: Sequence[tuple[Record, str]]
 ) -> None:
-    """Store records that could not be read for the service's dead-letter topic: as received, with why in headers."""
+    """Store records that could not be read for the service's dead-letter topic: as received, with why in headers.
+
+    What would be larger than the topic takes is cut (a packed record may be of any size once unpacked), and a header
+    `dead-letter-cut-from` says how many bytes the value had.
+    """
     target = topics.dead_letter(service).name
-    await connection.executemany(
-        _INSERT,
-        [
-            (target, record.key, record.value, _flatten((*record.headers, *_explain(topic, record, why))))
-            for record, why in refused
-        ],
-    )
+    letters = [_letter(record, _explain(topic, record, why)) for record, why in refused]
+    await connection.executemany(_INSERT, [(target, key, value, _flatten(headers)) for key, value, headers in letters])
     if refused:
         metrics.DEAD_LETTERS.labels(topic).inc(len(refused))
+
+
+def _letter(record: Record, why: Headers) -> tuple[bytes | None, bytes | None, Headers]:
+    headers: Headers = (*record.headers, *why)
+    if _size(record.key, record.value, headers) <= MOST_LETTER:
+        return record.key, record.value, headers
+    key = record.key and record.key[:MOST_OF_A_PART]
+    received = [(name, (raw or b"")[:MOST_OF_A_PART]) for name, raw in record.headers if len(name) <= MOST_OF_A_PART]
+    cut = ("dead-letter-cut-from", str(len(record.value or b"")).encode())
+    headers = (*received[:MOST_HEADERS], *why, cut)
+    value = record.value and record.value[: MOST_LETTER - _size(key, None, headers)]
+    return key, value, headers
+
+
+def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes of a record on the broker, or a little more."""
+    parts = sum(len(name.encode()) + len(raw or b"") + 10 for name, raw in headers)
+    return len(key or b"") + len(value or b"") + parts
 
 
 def _explain(topic: str, record: Record, why: str) -> tuple[tuple[str, bytes], ...]:
@@ -103,6 +128,9 @@ class Relay:
     async def turn(self) -> int:
         """Number what is new and publish from the watermark; returns how many rows went out."""
         async with self._pool.acquire() as connection:
+            if not await connection.fetchval(_ANYTHING):
+                metrics.RELAY_AGE.set(0)
+                return 0
             rows = await self._number(connection)
         metrics.RELAY_AGE.set((datetime.now(UTC) - rows[0]["created_at"]).total_seconds() if rows else 0)
         if not rows:

@@ -14,7 +14,7 @@ from rich.console import Console
 from youai_stack import root
 from youai_stack.errors import StackError
 
-PYTHON_PATHS = ("shared", "services", "verifier", "examples", "tests")
+PYTHON_PATHS = ("shared", "services", "verifier", "examples", "deploy", "tests")
 FAST = "not stack"
 
 

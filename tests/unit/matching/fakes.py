@@ -65,7 +65,9 @@ class Database:
             for values in zip(*columns, strict=True):
                 row = {"partition": partition, **dict(zip(names, values, strict=True))}
                 self._upsert(self.booking, (row["slot_id"], row["request_id"]), row, statement)
-        elif statement.startswith("DELETE FROM timer "):
+        elif statement.startswith(
+            "DELETE FROM timer WHERE slot_id = ANY($1::text[]) AND (slot_id, kind, subject, due_at) NOT IN"
+        ):
             slot_ids, kept = set(args[0]), set(zip(*args[1:], strict=True))
             self.timer = {timer for timer in self.timer if timer[1] not in slot_ids or timer[1:] in kept}
         elif statement.startswith("INSERT INTO timer "):

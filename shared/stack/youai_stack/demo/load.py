@@ -31,9 +31,8 @@ class Loader:
         await self._post("/v1/organizations:import", data=city.organizations_csv, headers={"Content-Type": "text/csv"})
         self._tell("organizations", city.organizations)
         gate = asyncio.Semaphore(SIDE_BY_SIDE)
-        async with asyncio.TaskGroup() as group:
-            for offer in city.offers:
-                group.create_task(self._offer(gate, offer, city.sessions[offer["offer_id"]], run))
+        offers = [self._offer(gate, offer, city.sessions[offer["offer_id"]], run) for offer in city.offers]
+        await asyncio.gather(*offers)
 
     async def _offer(
         self, gate: asyncio.Semaphore, offer: dict[str, Any], sessions: list[dict[str, Any]], run: str
