@@ -1,0 +1,1 @@
+"""What notify decides, pure: who is owed which notification (`owed`), and what it says (`texts`)."""

@@ -1,0 +1,221 @@
+"""Everything that notify consumes: one lane a topic, each event turned into what it owes and what is to be known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from youai_contracts import codec, topics
+from youai_contracts.codec import Undecodable
+from youai_contracts.events import (
+    EVENTS,
+    DemandClaimRequested,
+    DemandEvent,
+    DemandPosted,
+    Event,
+    OfferPublished,
+    OrganizationRegistered,
+    ResourceEvent,
+    ResourceListed,
+    SessionOpened,
+)
+from youai_runtime import outbox
+from youai_runtime.database import Connection
+from youai_runtime.lane import Record, Work
+
+from youai_notify import knowledge, store
+from youai_notify.domain.owed import Claim, Known, Notice, Session, Source, owed, subject_elsewhere
+from youai_notify.knowledge import Held
+
+SERVICE = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An event as it was read, with its record."""
+
+    event: Event
+    source: Source
+    record: Record
+
+
+class Reading(Work):
+    """A lane that reads events; what cannot be read becomes a dead letter."""
+
+    async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
+        read: list[Read] = []
+        unreadable: list[tuple[Record, str]] = []
+        for record in records:
+            try:
+                received = codec.decode(self.topic, record.key, record.value, record.headers)
+            except Undecodable as error:
+                unreadable.append((record, str(error)))
+                continue
+            at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            read.append(Read(received.event, Source(self.topic.name, received.id, at), record))
+        if read:
+            await self.on_read(connection, read)
+        await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        """The work on a batch of events, in order."""
+        raise NotImplementedError
+
+
+class Organizations(Reading):
+    """Keeps organizations: who stands below whom, and which departments a category fits."""
+
+    name = "notify.organizations"
+    topic = topics.ORGANIZATION
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        latest = {one.event.organization_id: one.event for one in read if isinstance(one.event, OrganizationRegistered)}
+        await knowledge.put_organizations(connection, latest.values())
+
+
+class Offers(Reading):
+    """Keeps what sessions are called, and tells what was held until they were known."""
+
+    name = "notify.offers"
+    topic = topics.OFFER
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        published = {one.event.offer_id: one.event.title for one in read if isinstance(one.event, OfferPublished)}
+        opened = [one.event for one in read if isinstance(one.event, SessionOpened)]
+        if published:
+            await knowledge.put_offers(connection, published)
+        if not opened:
+            return
+        titles = await knowledge.offer_titles(connection, list({event.offer_id for event in opened}))
+        sessions: dict[str, Session] = {}
+        for event in opened:
+            title = titles.get(event.offer_id, event.venue_name)
+            sessions.setdefault(event.slot_id, Session(title, event.starts_at, event.venue_name))
+        await knowledge.put_sessions(connection, sessions)
+        held = await knowledge.release(connection, topics.BOOKING.name, list(sessions))
+        await store.tell(connection, _owed_by_held(held, Known(sessions=sessions)))
+
+
+class Demands(Reading):
+    """Tells departments and venues of demands, and what was held until a claim was known."""
+
+    name = "notify.demands"
+    topic = topics.DEMAND
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        posted = [one.event for one in read if isinstance(one.event, DemandPosted)]
+        requested = {
+            one.event.claim_id: (one.event.demand_id, one.event.provider_name)
+            for one in read
+            if isinstance(one.event, DemandClaimRequested)
+        }
+        if posted:
+            await knowledge.put_demands(connection, [(p.demand_id, p.venue_id, p.venue_name, p.title) for p in posted])
+        if requested:
+            await knowledge.put_claims(connection, requested)
+        known = Known(demands=await knowledge.demands(connection, list({_demand_of(one.event) for one in read})))
+        touched = set(requested)
+        if posted:
+            known.departments = await knowledge.departments(connection, list({event.category for event in posted}))
+            # Claims that were read before their demand: only if that was lost once and appended again.
+            touched.update(await knowledge.claims_of(connection, [event.demand_id for event in posted]))
+        known.claims = await knowledge.claims(connection, list(touched)) if touched else {}
+        held = await knowledge.release(connection, topics.CLAIM.name, list(known.claims)) if known.claims else []
+        notices = [notice for one in read for notice in owed(one.event, one.source, known)]
+        await store.tell(connection, [*notices, *_owed_by_held(held, known)])
+
+
+class Resources(Reading):
+    """Tells owners that they were asked, and whoever asked what the answer is."""
+
+    name = "notify.resources"
+    topic = topics.RESOURCE
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        events = [one.event for one in read if isinstance(one.event, ResourceEvent)]
+        titles = await knowledge.resources(connection, list({event.resource_id for event in events}))
+        notices: list[Notice] = []
+        listed: dict[str, str] = {}
+        for one in read:
+            if isinstance(one.event, ResourceListed):  # revised ones are of that class too
+                listed[one.event.resource_id] = one.event.title
+            notices += owed(one.event, one.source, Known(resources=titles | listed))
+        if listed:
+            await knowledge.put_resources(connection, listed)
+        await store.tell(connection, notices)
+
+
+class Decisions(Reading):
+    """Tells what was decided, once it is known what it was decided of: until then it is held."""
+
+    async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
+        subjects = [subject_elsewhere(one.event) for one in read]
+        found, known = await self._known(connection, list({subject for subject in subjects if subject is not None}))
+        notices: list[Notice] = []
+        held: list[Held] = []
+        for one, subject in zip(read, subjects, strict=True):
+            if subject is None:
+                continue
+            if subject in found:
+                notices += owed(one.event, one.source, known)
+            else:
+                held.append(_held(one, subject))
+        if held:
+            await knowledge.hold(connection, held)
+        await store.tell(connection, notices)
+
+    async def _known(
+        self, connection: Connection, subjects: list[str]
+    ) -> tuple[Mapping[str, Session] | Mapping[str, Claim], Known]:
+        raise NotImplementedError
+
+
+class Bookings(Decisions):
+    """Tells venues what became of their requests."""
+
+    name = "notify.bookings"
+    topic = topics.BOOKING
+
+    async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Session], Known]:
+        found = await knowledge.sessions(connection, subjects)
+        return found, Known(sessions=found)
+
+
+class Claims(Decisions):
+    """Tells venues and providers what became of claims."""
+
+    name = "notify.claims"
+    topic = topics.CLAIM
+
+    async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Claim], Known]:
+        found = await knowledge.claims(connection, subjects)
+        return found, Known(claims=found)
+
+
+def _demand_of(event: Event) -> str:
+    assert isinstance(event, DemandEvent)
+    return event.demand_id
+
+
+def _held(one: Read, subject_id: str) -> Held:
+    assert one.record.value is not None
+    return Held(
+        topic=one.source.topic,
+        ce_id=one.source.id,
+        partition=one.record.partition,
+        log_offset=one.record.offset,
+        subject_id=subject_id,
+        type=one.event.type,
+        value=one.record.value,
+        at=one.source.at,
+    )
+
+
+def _owed_by_held(held: Sequence[Held], known: Known) -> list[Notice]:
+    return [
+        notice
+        for one in held
+        for notice in owed(
+            msgspec.json.decode(one.value, type=EVENTS[one.type]), Source(one.topic, one.ce_id, one.at), known
+        )
+    ]
