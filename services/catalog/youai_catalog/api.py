@@ -13,7 +13,7 @@ from youai_runtime.keys import Key, Keyed
 from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
-from youai_catalog import answers, domain, offers, organization_store, organizations, store
+from youai_catalog import answers, domain, offers, organization_store, organizations, sheets, store
 from youai_catalog.domain import Organization, RowFault
 from youai_catalog.forms import (
     Id,
@@ -39,7 +39,15 @@ LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024}
 MOST_FAULTS = 100
 """Rows' faults that an answer tells of; it counts them all."""
 
-_CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            sheets.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
 
 Role = Callable[..., Any]
 OfferId = Annotated[Id, Path()]
@@ -87,16 +95,23 @@ def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
         response.status_code = 201 if new else 200
         return organization
 
-    @routes.post(IMPORT, response_model=ImportedView, openapi_extra=_CSV)
+    @routes.post(IMPORT, response_model=ImportedView, openapi_extra=_FILE)
     async def import_file(request: Request, who: registrar) -> ImportedView:
-        """Register all organizations of a CSV file (header: organization_id,parent_id,kind,level,name,town,categories).
+        """Register all organizations of a CSV file, or of an Excel workbook's first sheet.
 
-        Nothing is merged if a row is wrong.
+        The first row is organization_id,parent_id,kind,level,name,town,categories. Nothing is merged if a row is wrong.
         """
-        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
-            raise Problem(415, "not-csv", "请以 text/csv 发送文件。", "Send the file as Content-Type: text/csv.")
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind not in ("text/csv", sheets.MEDIA_TYPE):
+            raise Problem(
+                415,
+                "not-csv",
+                f"请以 text/csv 或 {sheets.MEDIA_TYPE} 发送文件。",
+                f"Send the file as Content-Type: text/csv, or {sheets.MEDIA_TYPE}.",
+            )
         try:
-            imported, unchanged = await organizations.import_file(pool, who, await request.body())
+            body = await request.body()
+            imported, unchanged = await organizations.import_file(pool, who, body, excel=kind != "text/csv")
         except organizations.Refused as refused:
             raise _refusal(request, refused.faults, of_file=True) from None
         return ImportedView(imported=imported, unchanged=unchanged)

@@ -1,4 +1,4 @@
-"""The file of organizations: CSV rows as organizations, or what is wrong with each. Pure."""
+"""The file of organizations: its rows (CSV or Excel) as organizations, or what is wrong with each. Pure."""
 
 import csv
 import io
@@ -34,23 +34,30 @@ class Parsed:
 
 
 def parse(body: bytes) -> Parsed:
-    """Read a file.
+    """Read a CSV file.
 
     It is UTF-8 (a byte order mark is skipped), comma-separated, with a header of COLUMNS in any order; categories are
     separated by `;`. The header is row 1, the first organization row 2.
     """
-    parsed = Parsed()
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = body.count(b"\n", 0, error.start) + 1
-        parsed.faults.append(RowFault(number, "file", Fault("文件不是 UTF-8 编码", "the file is not UTF-8")))
-        return parsed
-    rows = _rows(text)
+        fault = Fault("文件不是 UTF-8 编码", "the file is not UTF-8")
+        return Parsed(faults=[RowFault(number, "file", fault)])
+    return parse_rows(_rows(text))
+
+
+def parse_rows(rows: Iterator[tuple[int, list[str] | Fault]]) -> Parsed:
+    """Read rows of texts, each with its number; the first is the header. A fault in place of a row is the file's."""
+    parsed = Parsed()
     number, header = next(rows, (1, []))
-    if isinstance(header, Fault) or sorted(header) != sorted(COLUMNS):
+    if isinstance(header, Fault):
+        parsed.faults.append(RowFault(number, "file", header))
+        return parsed
+    if sorted(header) != sorted(COLUMNS):
         named = ",".join(COLUMNS)
-        parsed.faults.append(RowFault(1, "header", Fault(f"表头须为 {named}", f"the header must be {named}")))
+        parsed.faults.append(RowFault(number, "header", Fault(f"表头须为 {named}", f"the header must be {named}")))
         return parsed
     first: dict[str, int] = {}
     for number, cells in rows:

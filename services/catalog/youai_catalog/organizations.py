@@ -6,13 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from youai_contracts.events import Actor, OrganizationRegistered
-from youai_runtime import outbox
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
-from youai_runtime.http import current_traceparent
 from youai_runtime.problems import Problem
 
-from youai_catalog import SOURCE, csv_rows, domain, organization_store
+from youai_catalog import csv_rows, domain, organization_store, sheets, writes
 from youai_catalog.domain import Known, Organization, Row, RowFault
 
 CHUNK = 500
@@ -39,13 +37,15 @@ async def register(pool: Pool, who: Principal, organization: Organization) -> bo
     return organization.organization_id not in known.organizations
 
 
-async def import_file(pool: Pool, who: Principal, body: bytes) -> tuple[int, int]:
-    """Register all organizations of a CSV file; returns how many are new or changed, and how many were so already.
+async def import_file(pool: Pool, who: Principal, body: bytes, *, excel: bool = False) -> tuple[int, int]:
+    """Register all organizations of a CSV file, or of an Excel one.
+
+    Returns how many are new or changed, and how many were so already.
 
     All rows are checked before any is merged (raises Refused). Merging goes by chunks, parents first, so that no
     transaction lasts; a death in between leaves a tree, and importing again writes the rest.
     """
-    parsed = await asyncio.to_thread(csv_rows.parse, body)
+    parsed = await asyncio.to_thread(_parse_excel if excel else csv_rows.parse, body)
     rows = domain.in_merge_order(parsed.rows)
     import_id = uuid.uuid4()
     async with pool.acquire() as connection:
@@ -63,6 +63,10 @@ async def import_file(pool: Pool, who: Principal, body: bytes) -> tuple[int, int
         async with pool.acquire() as connection, connection.transaction():
             imported += await _merge(connection, who, scope, import_id, first, end)
     return imported, len(rows) - imported
+
+
+def _parse_excel(body: bytes) -> csv_rows.Parsed:
+    return csv_rows.parse_rows(sheets.rows(body))
 
 
 async def _merge(
@@ -93,10 +97,9 @@ def _scope(who: Principal, known: Known) -> str | None:
 
 async def _write(connection: Connection, who: Principal, rows: Sequence[Row]) -> Collection[str]:
     changed = await organization_store.register(connection, [row.organization for row in rows])
-    actor = Actor(subject=who.subject, organization_id=who.organization_id)
+    actor = writes.actor(who)
     events = [_event(row.organization, actor) for row in rows if row.organization.organization_id in changed]
-    if events:
-        await outbox.add(connection, events, source=SOURCE, traceparent=current_traceparent())
+    await writes.add(connection, events)
     return changed
 
 
