@@ -1,12 +1,13 @@
 """JSON Schemas of the events, made from their classes: `python -m youai_contracts.schemas` writes the files."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from youai_contracts.events import EVENTS, Decision, Event
+from youai_contracts.events import EVENTS, ClaimDecision, Decision, Event
 
 FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,9 +25,11 @@ def schema(cls: type[Event]) -> Schema:
     for component in components.values():
         if "properties" in component:
             component["additionalProperties"] = False
+        if "description" in component:
+            component["description"] = inspect.cleandoc(component["description"])
     body = components.pop(cls.__name__)
-    if issubclass(cls, Decision):
-        body["properties"]["outcome"] = {"const": cls.type.removeprefix("booking-")}
+    if issubclass(cls, Decision | ClaimDecision):
+        body["properties"]["outcome"] = {"const": cls.type.partition("-")[2]}
         body["required"] = sorted(body["properties"])
     head = {"$schema": DIALECT, "$id": f"urn:youai:{cls.topic.name}:{cls.type}", "title": cls.type}
     return {**head, **{name: part for name, part in body.items() if name != "title"}, **_defs(components)}

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from youai_contracts import codec
+from youai_contracts import codec, topics
+from youai_contracts.events import EVENTS, demand_slot
 
 FOLDER = Path(codec.__file__).parent / "examples"
 
@@ -18,6 +19,14 @@ def load() -> dict[str, dict[str, Data]]:
         for folder in sorted(FOLDER.iterdir())
         if folder.is_dir()
     }
+
+
+def key_of(type_: str, data: Data) -> bytes:
+    """The key of a record with these data: a field of theirs, but of a claim's decision the demand's slot."""
+    topic = EVENTS[type_].topic
+    return (demand_slot(data["demand_id"]) if topic is topics.CLAIM else str(data[topic.key])).encode(
+        "utf-8", "replace"
+    )
 
 
 EXAMPLES = load()

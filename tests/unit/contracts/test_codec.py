@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from youai_contracts import codec, topics
 from youai_contracts.codec import Undecodable
-from youai_contracts.events import EVENTS, BookingConfirmed, BookingWaitlisted, Decision
+from youai_contracts.events import EVENTS, BookingConfirmed, BookingWaitlisted, ClaimRejected, Decision
 from youai_contracts.topics import Topic
 
-from tests.unit.contracts.examples import ALL, EXAMPLES
+from tests.unit.contracts.examples import ALL, EXAMPLES, key_of
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 AT = datetime(2026, 11, 24, 17, 0, 0, 123456, tzinfo=timezone(timedelta(hours=8)))
@@ -30,8 +30,7 @@ def headers(type_: str, id: str = "x") -> list[tuple[str, bytes]]:
 
 def event_of(type_: str, number: str) -> Any:
     data = EXAMPLES[type_][number]
-    topic = EVENTS[type_].topic
-    return codec.decode(topic, data[topic.key].encode(), json.dumps(data).encode(), headers(type_)).event
+    return codec.decode(EVENTS[type_].topic, key_of(type_, data), json.dumps(data).encode(), headers(type_)).event
 
 
 # The envelope
@@ -53,7 +52,7 @@ def test_the_cloudevents_library_reads_our_records(type_: str, number: str) -> N
 def test_we_read_the_cloudevents_librarys_records(type_: str, number: str) -> None:
     data, topic = EXAMPLES[type_][number], EVENTS[type_].topic
     attributes = {"id": "dept-17", "type": type_, "source": "/dept", "datacontenttype": "application/json"}
-    written = to_binary(CloudEvent(attributes, data), JSONFormat(), key_mapper=lambda _: data[topic.key])
+    written = to_binary(CloudEvent(attributes, data), JSONFormat(), key_mapper=lambda _: key_of(type_, data).decode())
     assert isinstance(written.key, str)
     received = codec.decode(topic, written.key.encode(), written.value, list(written.headers.items()))
     assert (received.id, received.event, received.traceparent) == ("dept-17", event_of(type_, number), None)
@@ -104,6 +103,27 @@ def test_a_decisions_bytes_are_canonical(changes: dict[str, Any]) -> None:
     assert json.loads(written).items() >= changes.items()
 
 
+@given(
+    st.fixed_dictionaries(
+        {name: st.text() for name in ("reason", "reason_en", "reason_zh", "request_id", "demand_id", "provider_id")}
+        | {"winner_id": st.none() | st.text(), "winner_name": st.none() | st.text()}
+        | {"taken": whole, "capacity": whole, "log_offset": whole, "hash": digest}
+    )
+)
+@example({"winner_name": "{winner}\n\u2028名額", "winner_id": "é"})
+def test_a_claim_decisions_bytes_are_canonical(changes: dict[str, Any]) -> None:
+    written = codec.encode_data(ClaimRejected(**(EXAMPLES["claim-rejected"]["1"] | changes)))
+    assert written == rfc8785.dumps(json.loads(written))
+    assert json.loads(written).items() >= changes.items()
+
+
+def test_a_claim_decision_stands_under_its_demands_slot() -> None:
+    data = EXAMPLES["claim-confirmed"]["1"]
+    message = codec.encode(event_of("claim-confirmed", "1"), id="41-1224-0", source="/youai/matching", at=AT)
+    assert (message.topic, message.key) == ("youai.claim.v1", f"demand:{data['demand_id']}".encode())
+    assert "the key is not" in refusal(topics.CLAIM, data["demand_id"].encode(), message.value, message.headers)
+
+
 def test_a_decision_without_its_hash_leaves_the_field_out() -> None:
     assert "hash" not in json.loads(codec.encode_data(decision()))
     body = codec.encode_data(decision())
@@ -149,6 +169,7 @@ def refusal(topic: Topic, key: bytes | None, value: bytes | None, record_headers
         (b"s", CLOSED.replace(b'"s"', b'""'), headers("slot-closed"), "slot_id"),
         (b"s", CLOSED.replace(b'"s"', b'"a b"'), headers("slot-closed"), "slot_id"),
         (b"s", CLOSED.replace(b'"s"', b'"\\u0000"'), headers("slot-closed"), "slot_id"),
+        (b"s\n", CLOSED.replace(b'"s"', b'"s\\n"'), headers("slot-closed"), "slot_id"),
         (b"s", CLOSED.replace(b'"s"', b'"\\ud800"'), headers("slot-closed"), "no slot-closed"),
         (b"s", CLOSED.replace(b"session-c", b"because-c"), headers("slot-closed"), "reason"),
         (b"s", CLOSED[:-1] + b',"x":"\xff"}', headers("slot-closed"), "no slot-closed"),
@@ -213,8 +234,7 @@ def test_an_example_with_fields_of_any_kind_is_read_or_refused(where: tuple[str,
     type_, number = where
     changed = dict(EXAMPLES[type_][number])
     changed[data.draw(st.sampled_from(sorted(changed)))] = data.draw(JSON)
-    topic = EVENTS[type_].topic
-    tried(topic, str(changed[topic.key]).encode("utf-8", "replace"), json.dumps(changed).encode(), headers(type_))
+    tried(EVENTS[type_].topic, key_of(type_, changed), json.dumps(changed).encode(), headers(type_))
 
 
 @given(st.sampled_from(ALL), st.data())
@@ -227,8 +247,7 @@ def test_an_example_with_damaged_bytes_is_read_or_refused(where: tuple[str, str]
         raw[start : start + data.draw(st.integers(0, 2))] = data.draw(
             st.binary(max_size=2) | st.sampled_from([b'"', b"\\"])
         )
-    topic = EVENTS[type_].topic
-    tried(topic, EXAMPLES[type_][number][topic.key].encode(), bytes(raw), headers(type_))
+    tried(EVENTS[type_].topic, key_of(type_, EXAMPLES[type_][number]), bytes(raw), headers(type_))
 
 
 @given(st.datetimes(timezones=st.timezones()))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from youai_contracts import codec, topics
-from youai_matching.domain.slot import At, Decided, Slot, decide
+from youai_matching.domain.slot import decide
+from youai_matching.domain.state import At, Decided, Slot
 
 from tests.unit.matching.fakes import RULES
 
@@ -34,8 +35,23 @@ LOG = [
     ("booking-requested/9", "2026-12-19T09:00:10.007Z"),
     ("slot-closed/1", "2026-12-20T02:30:00.000Z"),
     ("slot-closed/2", "2026-12-08T00:00:00.000Z"),
+    ("slot-opened/6", "2026-12-01T00:30:00.004Z"),
+    ("claim-requested/1", "2026-12-01T00:30:04.120Z"),
+    ("claim-requested/2", "2026-12-01T00:30:04.121Z"),
+    ("claim-requested/3", "2026-12-01T00:30:09.077Z"),
+    ("claim-end-requested/1", "2026-12-04T02:11:36.900Z"),
+    ("claim-requested/4", "2026-12-04T02:12:01.300Z"),
+    ("slot-closed/5", "2026-12-06T01:00:00.250Z"),
+    ("claim-requested/5", "2026-12-06T01:00:02.006Z"),
+    ("slot-opened/7", "2026-12-05T00:10:00.090Z"),
+    ("claim-requested/6", "2026-12-05T00:10:12.400Z"),
+    ("claim-requested/7", "2026-12-05T00:11:00.010Z"),
+    ("claim-requested/8", "2026-12-05T00:11:00.011Z"),
+    ("claim-end-requested/2", "2026-12-19T00:10:13.000Z"),
+    ("claim-end-requested/3", "2026-12-19T06:00:00.000Z"),
+    ("slot-closed/6", "2026-12-20T16:00:05.000Z"),
 ]
-"""The records of two slots of one partition: an example, and when the broker stamped it."""
+"""The records of two sessions' and two demands' slots in one partition: an example, and the broker's stamp of it."""
 
 
 def decisions() -> list[Decided]:
