@@ -17,6 +17,7 @@ from youai_runtime.auth import Authenticator
 from youai_runtime.kafka import Publisher
 from youai_runtime.lane import Lane
 from youai_runtime.leader import Leader
+from youai_runtime.live import Feed, Listeners
 from youai_runtime.outbox import Relay
 from youai_runtime.worker import Hosted
 
@@ -45,6 +46,9 @@ async def api(settings: Settings) -> None:
     # Some milliseconds' wait lets a rush share its produce requests, which cost the broker more than their records.
     appender = Appender(kafka.make_producer(settings.kafka, settings.instance, linger_ms=5))
 
+    listeners = Listeners(most=500, most_of_one=200)
+    feed = Feed(topics.BOOKING, listeners, bootstrap=settings.kafka, client_id=settings.instance)
+
     async def ready() -> dict[str, str]:
         waiting = {}
         if not appender.connected:
@@ -57,9 +61,10 @@ async def api(settings: Settings) -> None:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        connecting = asyncio.create_task(appender.start())
+        tasks = [asyncio.create_task(appender.start()), asyncio.create_task(feed.run())]
         yield
-        connecting.cancel()
+        for task in tasks:
+            task.cancel()
         await appender.stop()
         pool.terminate()
 
@@ -68,6 +73,7 @@ async def api(settings: Settings) -> None:
         appender=appender,
         authenticate=Authenticator(settings),
         rules=RuleBook(),
+        listeners=listeners,
         ready=ready,
         lifespan=lifespan,
     )

@@ -73,6 +73,10 @@ async def facts(connection: Connection, *, venue_id: str, organization_id: str, 
         request_id,
     )
     assert row is not None
+    return _facts(row)
+
+
+def _facts(row: asyncpg.Record) -> Facts:
     return Facts(
         venue_kind=row["kind"],
         town=row["town"],
@@ -83,6 +87,32 @@ async def facts(connection: Connection, *, venue_id: str, organization_id: str, 
         closes_at=row["closes_at"] or 0,
         body_hash=row["body_hash"],
     )
+
+
+async def many_facts(
+    connection: Connection, organization_id: str, asked: Sequence[tuple[str, str, str]]
+) -> list[Facts]:
+    """The same for many at once: venue, slot and request ids; in their order."""
+    rows = await connection.fetch(
+        """
+        WITH RECURSIVE below AS (
+            SELECT organization_id FROM organization WHERE organization_id = $1
+            UNION
+            SELECT o.organization_id FROM organization AS o JOIN below ON o.parent_id = below.organization_id
+        )
+        SELECT v.kind, coalesce(v.town, '') AS town,
+            a.venue_id = $1 OR a.venue_id IN (SELECT organization_id FROM below) AS in_scope,
+            s.phase, s.capacity, s.opens_at, s.closes_at, r.body_hash
+        FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS a (venue_id, slot_id, request_id, number)
+        LEFT JOIN organization AS v ON v.organization_id = a.venue_id
+        LEFT JOIN slot AS s ON s.slot_id = a.slot_id AND s.kind = 'session'
+        LEFT JOIN request AS r ON r.request_id = a.request_id
+        ORDER BY a.number
+        """,
+        organization_id,
+        *(list(column) for column in zip(*asked, strict=True)),
+    )
+    return [_facts(row) for row in rows]
 
 
 async def in_scope(connection: Connection, organization_id: str, target_id: str) -> bool:
@@ -119,6 +149,37 @@ async def insert(connection: Connection, command: Command) -> bytes | None:
         return None
     found: bytes = await connection.fetchval("SELECT body_hash FROM request WHERE request_id = $1", command.request_id)
     return found
+
+
+async def insert_many(connection: Connection, commands: Sequence[Command]) -> set[str]:
+    """Store commands, all or none; returns the ids of those that are new."""
+    rows = [
+        (
+            c.request_id,
+            c.kind,
+            c.slot_id,
+            c.partition,
+            c.booking_id,
+            c.organization_id,
+            c.venue_id,
+            c.party_size,
+            c.body_hash,
+            c.data,
+            c.traceparent,
+        )
+        for c in commands
+    ]
+    found = await connection.fetch(
+        """
+        INSERT INTO request (request_id, kind, slot_id, partition, booking_id, organization_id, venue_id, party_size,
+            body_hash, data, traceparent)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[],
+            $8::int[], $9::bytea[], $10::bytea[], $11::text[])
+        ON CONFLICT (request_id) DO NOTHING RETURNING request_id
+        """,
+        *(list(column) for column in zip(*rows, strict=True)),
+    )
+    return {row["request_id"] for row in found}
 
 
 async def booking(connection: Connection, request_id: str) -> asyncpg.Record | None:
