@@ -15,20 +15,14 @@ from youai_runtime.problems import Problem
 
 from youai_catalog import answers, domain, offers, organization_store, organizations, sheets, store
 from youai_catalog.domain import Organization, RowFault
-from youai_catalog.forms import (
-    Id,
+from youai_catalog.forms import Id, OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
+from youai_catalog.views import (
     ImportedView,
-    OfferForm,
-    OffersQuery,
     OffersView,
     OfferView,
     OfferWithSessionsView,
-    OpenForm,
-    OrganizationForm,
-    OrganizationsQuery,
     OrganizationsView,
     OrganizationView,
-    ReasonForm,
     SessionsView,
     SessionView,
 )
@@ -178,7 +172,10 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     async def open_sessions(
         offer_id: OfferId, who: publisher, body: Annotated[OpenForm, Body()], key: Key = None
     ) -> Response:
-        """Open a session, or up to 200 of them, all or none; a repeat of the key gets the same answer with 200."""
+        """Open a session, up to 200 of them, or those of a recurrence, all or none.
+
+        A repeat of the key gets the same answer with 200.
+        """
         keyed = Keyed.of(who, f"POST /v1/offers/{offer_id}/sessions", keys.required(key), body)
         new, answer = await offers.open_sessions(pool, who, keyed, offer_id, body)
         return answers.answer(answer, 201 if new else 200)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal, get_args
 
 from youai_contracts.events import Category
@@ -35,6 +35,7 @@ _KIND_OF = {level: "provider" if level in ("department", "team") else "venue" fo
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNFIT_IN_ID = re.compile("[\x00-\x20\x7f-\x9f\ud800-\udfff/]|\\s")  # with a slash it could not stand in a path
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -118,6 +119,14 @@ def instant(value: str) -> datetime | None:
         return None
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def day(value: str) -> date:
+    """A day as 2026-12-05. Raises ValueError if it is none of 2000 to 2199."""
+    found = date.fromisoformat(value)
+    if not _DAY.fullmatch(value) or not 2000 <= found.year < 2200:
+        raise ValueError(value)
+    return found
 
 
 def times_fault(opens_at: datetime, closes_at: datetime, starts_at: datetime, ends_at: datetime) -> Fault | None:

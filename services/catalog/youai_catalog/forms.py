@@ -1,7 +1,7 @@
-"""What the HTTP calls take and give: bodies with the field names of the events that they cause, strict throughout."""
+"""What the HTTP calls take: bodies with the field names of the events that they cause, strict throughout."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator, model_validator
@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from youai_contracts.events import Category
 from youai_runtime.pages import Page
 
-from youai_catalog import domain
+from youai_catalog import domain, recurrence
 from youai_catalog.domain import MOST_ID, MOST_NAME, MOST_TEXT, Fault, Kind, Level
 
 MOST_SESSIONS = 200
@@ -32,6 +32,13 @@ def _instant(value: Any) -> datetime:
     if at is None:
         raise PydanticCustomError("time", "a time is RFC 3339 with its offset, such as 2026-12-01T09:00:00+08:00")
     return at
+
+
+def _day(value: Any) -> date:
+    try:
+        return domain.day(value)
+    except (TypeError, ValueError):
+        raise PydanticCustomError("day", "a day is written like 2026-12-05（日期格式如 2026-12-05）") from None
 
 
 def _plain(value: str) -> Fault | None:
@@ -57,6 +64,7 @@ Label = Annotated[str, Field(max_length=MOST_NAME), checked(_label)]
 Text = Annotated[str, Field(max_length=MOST_TEXT), checked(_long)]
 Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), checked(_reason)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Form(BaseModel):
@@ -124,13 +132,75 @@ class SessionsForm(Form):
         return self
 
 
-def _one_or_many(value: Any, _handler: Any) -> SessionForm | SessionsForm:
-    # By hand, else a wrong field of one form is reported together with everything that the other form would lack.
-    many = isinstance(value, dict) and "sessions" in value
-    return SessionsForm.model_validate(value) if many else SessionForm.model_validate(value)
+class Recurrence(Form):
+    """Sessions on the days that a rule names, all at the time of day of `from`; at most 200, within three years."""
+
+    rrule: str = Field(
+        min_length=1,
+        max_length=500,
+        description="RFC 5545: FREQ=DAILY, WEEKLY or MONTHLY, with COUNT or UNTIL: FREQ=WEEKLY;BYDAY=SA;COUNT=8",
+    )
+    first: Instant = Field(alias="from", description="the first day, and when sessions start; the rule decides on it")
+    duration_minutes: int = Field(ge=1, le=7 * 24 * 60)
+    capacity: int = Field(ge=1, le=100_000)
+    opens_at: Instant = Field(description="when booking opens, of all of them")
+    closes_before_minutes: int = Field(
+        ge=0, le=366 * 24 * 60, description="how long before its start each one's closes"
+    )
+    waitlist: int | None = Field(default=None, ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")
+    venue_name: Name
+    exclude: list[Day] = Field(default=[], max_length=200, description="days of the rule on which there is no session")
+
+    def sessions(self) -> list[SessionForm]:
+        """The sessions, in order. Raises recurrence.Refused."""
+        found = []
+        for at in recurrence.starts(self.rrule, self.first, self.exclude):
+            closes_at = at - timedelta(minutes=self.closes_before_minutes)
+            ends_at = at + timedelta(minutes=self.duration_minutes)
+            fault = domain.times_fault(self.opens_at, closes_at, at, ends_at)
+            if fault is not None:
+                day = at.date().isoformat()
+                told = domain.Fault(f"{day} 的场次：{fault.zh}", f"the session of {day}: {fault.en}")
+                raise recurrence.Refused("opens_at", told)
+            found.append(
+                SessionForm.model_construct(
+                    session_id=None,
+                    capacity=self.capacity,
+                    opens_at=self.opens_at,
+                    closes_at=closes_at,
+                    starts_at=at,
+                    ends_at=ends_at,
+                    waitlist=self.waitlist,
+                    venue_name=self.venue_name,
+                )
+            )
+        return found
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Recurrence":
+        try:
+            self.sessions()
+        except recurrence.Refused as refused:
+            told = {"field": refused.field, "en": refused.fault.en, "zh": refused.fault.zh}
+            raise PydanticCustomError("recurrence", "{field}: {en}（{zh}）", told) from None
+        return self
 
 
-OpenForm = Annotated[SessionForm | SessionsForm, WrapValidator(_one_or_many)]
+class RecurrenceForm(Form):
+    """Sessions to open by a rule, all or none."""
+
+    recurrence: Recurrence
+
+
+def _one_or_many(value: Any, _handler: Any) -> SessionForm | SessionsForm | RecurrenceForm:
+    # By hand, else a wrong field of one form is reported together with everything that the other forms would lack.
+    named = value if isinstance(value, dict) else {}
+    if "recurrence" in named:
+        return RecurrenceForm.model_validate(value)
+    return SessionsForm.model_validate(value) if "sessions" in named else SessionForm.model_validate(value)
+
+
+OpenForm = Annotated[SessionForm | SessionsForm | RecurrenceForm, WrapValidator(_one_or_many)]
 
 
 class ReasonForm(Form):
@@ -154,82 +224,3 @@ class OffersQuery(Page):
     category: Category | None = None
     town: Name | None = None
     provider_id: Id | None = None
-
-
-class OrganizationView(BaseModel):
-    """An organization."""
-
-    organization_id: str
-    parent_id: str | None
-    kind: Kind
-    level: Level
-    name: str
-    town: str
-    categories: list[Category]
-
-
-class OrganizationsView(BaseModel):
-    """A part of the organizations, by id."""
-
-    organizations: list[OrganizationView]
-    next_cursor: str | None
-
-
-class ImportedView(BaseModel):
-    """What an import did: organizations new or changed, and those that were so already."""
-
-    imported: int
-    unchanged: int
-
-
-class SessionView(BaseModel):
-    """A session; what is booked of it is its slot's (matching), under `slot_id`."""
-
-    session_id: str
-    slot_id: str
-    offer_id: str
-    capacity: int
-    opens_at: datetime
-    closes_at: datetime
-    starts_at: datetime
-    ends_at: datetime
-    waitlist: int | None
-    venue_name: str
-    state: Literal["open", "cancelled"]
-    reason: str | None
-
-
-class SessionsView(BaseModel):
-    """Sessions that were opened together."""
-
-    sessions: list[SessionView]
-
-
-class OfferView(BaseModel):
-    """An offer."""
-
-    offer_id: str
-    provider_id: str
-    provider_name: str
-    category: Category
-    title: str
-    description: str
-    towns: list[str]
-    audience: str
-    mode: str
-    state: Literal["published", "withdrawn"]
-    reason: str | None
-
-
-class OfferWithSessionsView(OfferView):
-    """An offer with a part of its sessions, by start."""
-
-    sessions: list[SessionView]
-    next_cursor: str | None
-
-
-class OffersView(BaseModel):
-    """A part of the published offers, by id."""
-
-    offers: list[OfferView]
-    next_cursor: str | None

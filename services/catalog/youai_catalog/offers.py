@@ -14,7 +14,7 @@ from youai_runtime.keys import Keyed
 from youai_runtime.problems import Problem
 
 from youai_catalog import store, writes
-from youai_catalog.forms import OfferForm, SessionForm, SessionsForm
+from youai_catalog.forms import OfferForm, RecurrenceForm, SessionForm, SessionsForm
 
 CHUNK = 500
 """Sessions cancelled in one transaction."""
@@ -102,9 +102,11 @@ async def settle_all(pool: Pool) -> None:
 
 
 async def open_sessions(
-    pool: Pool, who: Principal, keyed: Keyed, offer_id: str, form: SessionForm | SessionsForm
+    pool: Pool, who: Principal, keyed: Keyed, offer_id: str, form: SessionForm | SessionsForm | RecurrenceForm
 ) -> tuple[bool, bytes]:
-    """Open one session or a list, all or none; returns whether they are new (else a repeat), and the answer."""
+    """Open one session, a list or a rule's, all or none; returns whether they are new (else a repeat) and the answer."""
+    if isinstance(form, RecurrenceForm):
+        form = SessionsForm.model_construct(sessions=form.recurrence.sessions())
     forms = form.sessions if isinstance(form, SessionsForm) else [form]
     ids = [one.session_id or keyed.id("session", i if len(forms) > 1 else None) for i, one in enumerate(forms)]
     if len(set(ids)) < len(ids):  # a given id that equals one made from the key

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from youai_catalog.forms import OfferForm, OpenForm, OrganizationForm, SessionForm, SessionsForm
+from youai_catalog.forms import OfferForm, OpenForm, OrganizationForm, RecurrenceForm, SessionForm, SessionsForm
 from youai_contracts import events
 from youai_runtime.auth import Principal
 from youai_runtime.keys import Keyed
@@ -28,7 +28,7 @@ SESSION: dict[str, Any] = {
     "venue_name": "站",
 }
 TEXTS: tuple[object, ...] = ("\x00", "a\x00b", "\ud800", "\x1b[2J", "x" * 4_001, 5, None, True, [], {}, ["a"])
-opening: TypeAdapter[SessionForm | SessionsForm] = TypeAdapter(OpenForm)
+opening: TypeAdapter[SessionForm | SessionsForm | RecurrenceForm] = TypeAdapter(OpenForm)
 
 
 def wrong(form: Any, body: dict[str, Any]) -> list[str]:
