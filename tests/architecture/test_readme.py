@@ -9,6 +9,7 @@ from youai_contracts.topics import TOPICS
 from youai_runtime.settings import ServiceSettings
 
 from tests.architecture import commands, topic_table
+from tests.architecture import picture as drawing
 from tests.architecture.workspace import ROOT, SERVICES
 
 README = ROOT / "README.md"
@@ -111,6 +112,7 @@ class Picture:
 
 
 def test_picture_is_the_contracts() -> None:
+    assert drawing.FILE.read_text("utf-8") == drawing.picture(), "run: python -m tests.architecture.picture"
     picture = Picture()
     assert picture.of_class("service") == set(SERVICES)
     assert picture.of_class("topic") == {topic.name for topic in TOPICS}
