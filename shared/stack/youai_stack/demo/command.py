@@ -1,6 +1,7 @@
 """`youai demo`: the main job, from an empty folder to checked decisions."""
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -21,7 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from youai_stack import launch, tokens
 from youai_stack.demo import faults, verdict
+from youai_stack.demo.calls import Attempts, Patient
+from youai_stack.demo.fold import fold
 from youai_stack.demo.load import Loader
+from youai_stack.demo.month import DEMANDS, Month, Told
 from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
 from youai_stack.demo.rush import Rush, Tally
 from youai_stack.demo.watch import Watch
@@ -29,9 +33,10 @@ from youai_stack.display import Display
 from youai_stack.errors import StackError
 from youai_stack.home import Home
 
-OPENS_AFTER_S = 30
-"""How long before the opening the city is loaded; a slower machine opens later, when it has loaded."""
+OPENS_AFTER_S = 45
+"""How long before the opening the city is loaded and the month played; a slower machine opens when it is ready."""
 SETTLE_S = 120.0
+TOLD_S = 60.0
 KILL_EVERY_S = 12.0
 TARGETS = ("matching", "postgres", "kafka", "catalog")
 
@@ -46,7 +51,7 @@ def demo(
     ] = "",
     home: Annotated[Path | None, typer.Option("--home", help="Folder for the run (default: a new one).")] = None,
 ) -> None:
-    """Bring up a stack of its own, load a city, run a booking rush in one minute, and check every decision."""
+    """Bring up a stack of its own, play a city's month and a booking rush of one minute, and check every decision."""
     targets = [name.strip() for name in kill.split(",") if name.strip()]
     for name in targets:
         if name not in TARGETS:
@@ -93,18 +98,19 @@ def _stay(home: Home, console: Console) -> None:
 
 @dataclass
 class Demo:
-    """One run on a stack that is up."""
+    """One run on a stack that is up: the city, the month, the rush, the verdict."""
 
     home: Home
     console: Console
     up: launch.Up
     begun: float
     tally: Tally = field(default_factory=Tally)
+    attempts: Attempts = field(default_factory=Attempts)
     kills: list[faults.Kill] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     async def run(self, requests: int, targets: list[str]) -> dict[str, Any]:
-        """Load, rush, settle, export, verify; returns the report."""
+        """All of it; returns the report."""
         run = uuid.uuid4().hex[:8]
         loading = time.monotonic()
         opens_at = datetime.now(UTC) + timedelta(seconds=OPENS_AFTER_S)
@@ -127,19 +133,33 @@ class Demo:
             )
             watching = asyncio.create_task(watch.run())
             stack.callback(watching.cancel)
-            await self._load(http, progress, city, run, opens_at)
+            urls = {name: service["url"] for name, service in self.up.status["services"].items()}
+            calls = Patient(http, urls, functools.cache(self._token), self.attempts)
+            await self._load(http, progress, city, run)
             self.seconds["load"] = time.monotonic() - loading
+            playing = time.monotonic()
+            told = await self._month(calls, progress, city, run)
+            self.seconds["month"] = time.monotonic() - playing
+            await self._until(opens_at)
             rushing = time.monotonic()
-            await self._rush(http, progress, city, run, requests, targets, watch)
+            await self._rush(calls, progress, city, run, requests, targets, watch)
             await self._settle(progress, watch)
             self.seconds["rush"] = time.monotonic() - rushing
-        return await self._judge(city, watch)
+        return await self._judge(city, watch, told)
 
-    async def _load(
-        self, http: aiohttp.ClientSession, progress: Progress, city: City, run: str, opens_at: datetime
-    ) -> None:
+    async def _month(self, calls: Patient, progress: Progress, city: City, run: str) -> Told:
+        bar = progress.add_task("demands of the month", total=DEMANDS)
+        return await Month(calls, city.rows, run, lambda count: progress.advance(bar, count)).play()
+
+    @staticmethod
+    async def _until(opens_at: datetime) -> None:
+        wait = (opens_at - datetime.now(UTC)).total_seconds()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _load(self, http: aiohttp.ClientSession, progress: Progress, city: City, run: str) -> None:
         sizes = {
-            "organizations": city.organizations,
+            "organizations": len(city.rows),
             "offers": len(city.offers),
             "sessions": len(city.weights),
         }
@@ -152,9 +172,6 @@ class Demo:
         )
         await loader.load(city, run)
         await self._until_read(http, progress, city)
-        wait = (opens_at - datetime.now(UTC)).total_seconds()
-        if wait > 0:
-            await asyncio.sleep(wait)
 
     async def _until_read(self, http: aiohttp.ClientSession, progress: Progress, city: City) -> None:
         """Wait until matching has read every session back: only then can its slot be booked."""
@@ -176,7 +193,7 @@ class Demo:
 
     async def _rush(
         self,
-        http: aiohttp.ClientSession,
+        calls: Patient,
         progress: Progress,
         city: City,
         run: str,
@@ -185,9 +202,7 @@ class Demo:
         watch: Watch,
     ) -> None:
         sends = plan_rush(city, requests, run)
-        venues = {send.venue_id for send in sends}
-        signed = {venue: self._token(venue, "venue-staff") for venue in venues}
-        rush = Rush(http, self.up.status["services"]["matching"]["url"], signed.__getitem__, watch, self.tally)
+        rush = Rush(calls, watch, self.tally)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
@@ -223,20 +238,23 @@ class Demo:
                 async with asyncio.timeout(0.5):
                     await watch.changed.wait()
 
-    async def _judge(self, city: City, watch: Watch) -> dict[str, Any]:
+    async def _judge(self, city: City, watch: Watch, told: Told) -> dict[str, Any]:
         with self.console.status("exports the topics and verifies every decision"):
             folder = self.home.path / "export"
             folder.mkdir()
-            exported = await verdict.export_all(self.up.status["kafka"]["bootstrap"], folder)
+            exported, month = await self._export(folder)
             found = await verdict.verify(folder, self.tally.told)
         report = {
             "offers_published": len(city.offers),
             "sessions": len(city.weights),
             "booking_requests": self.tally.sent,
             "late_sends": self.tally.late,
+            **month,
+            "grounds_open": told.grounds_open,
+            "claim_conflicts": found["claim_conflicts"],
             "answers": {str(status): count for status, count in sorted(self.tally.answers.items())},
-            "attempts": {str(status): count for status, count in sorted(self.tally.attempts.items())},
-            "gave_up": self.tally.gave_up,
+            "attempts": {str(status): count for status, count in sorted(self.attempts.by_status.items())},
+            "gave_up": self.attempts.gave_up,
             "cancelled": self.tally.cancelled,
             "kills": [kill.as_json() for kill in self.kills],
             "exported_records": exported,
@@ -252,6 +270,17 @@ class Demo:
         }
         verdict.show(self.console, report)
         return report
+
+    async def _export(self, folder: Path) -> tuple[dict[str, int], dict[str, Any]]:
+        """Export, and again while somebody is still to be told: notifications follow decisions by some seconds."""
+        bootstrap = self.up.status["kafka"]["bootstrap"]
+        deadline = time.monotonic() + TOLD_S
+        while True:
+            exported = await verdict.export_all(bootstrap, folder)
+            month = await asyncio.to_thread(fold, folder)
+            if not month["notifications_missing"] or time.monotonic() > deadline:
+                return exported, month
+            await asyncio.sleep(1.0)
 
     def _token(self, organization: str, role: str) -> str:
         return tokens.sign(self.home.keys, organization=organization, role=role, subject="demo", hours=2)

@@ -23,7 +23,8 @@ class City:
     """The city's files: organizations as CSV text, offers and sessions as the bodies that catalog takes."""
 
     organizations_csv: bytes
-    organizations: int
+    rows: tuple[dict[str, str], ...]
+    """The same, row by row."""
     venues: tuple[str, ...]
     offers: tuple[dict[str, Any], ...]
     sessions: dict[str, list[dict[str, Any]]]
@@ -71,7 +72,7 @@ def read_city(opens_at: datetime) -> City:
         weights[row["session_id"]] = int(row["popularity"])
     return City(
         organizations_csv=(CITY / "organizations.csv").read_bytes(),
-        organizations=len(organizations),
+        rows=tuple(organizations),
         venues=tuple(o["organization_id"] for o in organizations if o["level"] in ("station", "point")),
         offers=offers,
         sessions=sessions,

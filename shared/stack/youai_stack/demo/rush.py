@@ -4,38 +4,30 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import aiohttp
-
+from youai_stack.demo.calls import GIVE_UP_S, Patient
 from youai_stack.demo.plan import Send
 from youai_stack.demo.watch import Watch
 
 LATE_S = 0.1
 """A send that starts later than this after its planned time counts as late: the generator's fault, not the door's."""
-GIVE_UP_S = 90.0
-AGAIN = (404, 409, 425, 429, 502, 503, 504)
-"""Answers that say: ask again. 404 and 409 only with Retry-After (not read yet, not decided yet)."""
 
 
 @dataclass
 class Tally:
-    """What the clients saw. `answers` counts final statuses, `attempts` all; `waits` are seconds to the final one."""
+    """What the clients saw. `answers` counts final statuses; `waits` are seconds to the final answer."""
 
     planned: int = 0
     sent: int = 0
     late: int = 0
     in_flight: int = 0
-    broken: int = 0
     answers: Counter[int] = field(default_factory=Counter)
-    attempts: Counter[int] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
     accepted: dict[str, float] = field(default_factory=dict)
     """Request ids that got 202, with the time (monotonic) of that answer."""
     told: list[dict[str, object]] = field(default_factory=list)
     cancelled: int = 0
-    gave_up: int = 0
 
 
 class Rush:
@@ -43,15 +35,11 @@ class Rush:
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
-        url: str,
-        token: Callable[[str], str],
+        calls: Patient,
         watch: Watch,
         tally: Tally,
     ) -> None:
-        self._http = http
-        self._url = url
-        self._token = token
+        self._calls = calls
         self._watch = watch
         self._tally = tally
 
@@ -74,12 +62,13 @@ class Rush:
         tally.in_flight += 1
         begun = time.monotonic()
         try:
-            status, answer = await self._ask(
+            status, answer = await self._calls.ask(
+                "matching",
                 "POST",
                 "/v1/bookings",
-                send.venue_id,
-                send.key,
-                json={"slot_id": send.slot_id, "venue_id": send.venue_id, "party_size": send.party_size},
+                (send.venue_id, "venue-staff"),
+                key=send.key,
+                body={"slot_id": send.slot_id, "venue_id": send.venue_id, "party_size": send.party_size},
             )
         finally:
             tally.in_flight -= 1
@@ -101,36 +90,12 @@ class Rush:
             await asyncio.sleep(0.2)
         if self._watch.last.get(request_id) not in ("confirmed", "promoted", "waitlisted"):
             return
-        status, _ = await self._ask("DELETE", f"/v1/bookings/{request_id}", send.venue_id, f"{send.key}-cancel")
+        status, _ = await self._calls.ask(
+            "matching",
+            "DELETE",
+            f"/v1/bookings/{request_id}",
+            (send.venue_id, "venue-staff"),
+            key=f"{send.key}-cancel",
+        )
         if status == 202:
             self._tally.cancelled += 1
-
-    async def _ask(
-        self, method: str, path: str, venue_id: str, key: str, json: dict[str, object] | None = None
-    ) -> tuple[int, dict[str, object]]:
-        """Ask until there is an answer, with the same key each time."""
-        headers = {
-            "Authorization": f"Bearer {self._token(venue_id)}",
-            "Idempotency-Key": key,
-        }
-        deadline = time.monotonic() + GIVE_UP_S
-        pause = 0.2
-        while True:
-            status, after, body = 0, None, {}
-            try:
-                async with self._http.request(method, self._url + path, json=json, headers=headers) as answer:
-                    status, after = answer.status, answer.headers.get("Retry-After")
-                    body = await answer.json(content_type=None)
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-                self._tally.broken += 1
-                status = 0
-            self._tally.attempts[status] += 1
-            final = status not in (0, *AGAIN) or (status in (404, 409) and after is None)
-            if final:
-                return status, body
-            if time.monotonic() > deadline:
-                self._tally.gave_up += 1
-                return status, body
-            asked = float(after) if after and after.isdigit() else pause
-            await asyncio.sleep(min(asked, 2.0) * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, 2.0)

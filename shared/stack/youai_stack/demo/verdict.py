@@ -12,12 +12,13 @@ from rich.table import Table
 from youai_contracts import topics
 
 from youai_stack import export, root
+from youai_stack.demo import fold
 from youai_stack.demo.rush import Tally
 from youai_stack.demo.watch import Watch
 from youai_stack.errors import StackError
 
 VERIFY_S = 300.0
-TOPICS = (topics.SLOT_LOG, topics.BOOKING, topics.OFFER, topics.ORGANIZATION)
+TOPICS = (*fold.TOPICS, topics.SLOT_LOG, topics.OFFER)
 
 
 async def export_all(bootstrap: str, folder: Path) -> dict[str, int]:
@@ -81,11 +82,31 @@ def latencies(tally: Tally, watch: Watch) -> dict[str, float | None]:
 
 def show(console: Console, report: dict[str, Any]) -> None:
     """The report as tables."""
+    _show_month(console, report)
     _show_outcomes(console, report)
     _show_providers(console, report)
     _show_unmet(console, report)
     _show_kills(console, report)
     _show_checks(console, report)
+
+
+def _show_month(console: Console, report: dict[str, Any]) -> None:
+    table = Table(title="这个月 · The month", title_justify="left")
+    table.add_column("基层开单、市级接单 · demands and claims")
+    table.add_column("", justify="right")
+    names = {
+        "demands_posted": "群众需求 · demands posted",
+        "demands_claimed": "已接单 · claimed",
+        "claims_raced": "多家抢接 · raced for",
+        "demands_fulfilled": "已办结评单 · fulfilled and rated",
+        "handed_back": "退单 · handed back",
+        "resource_matches": "资源库牵线 · matches from the resource pool",
+        "grounds_open": "本周开放的校园场地 · school grounds open this week",
+        "notifications": "消息通知 · notifications",
+    }
+    for name, shown in names.items():
+        table.add_row(shown, f"{report[name]:,}")
+    console.print(table)
 
 
 def _show_outcomes(console: Console, report: dict[str, Any]) -> None:
@@ -160,5 +181,9 @@ def checks(report: dict[str, Any]) -> dict[str, bool]:
         "duplicate_outcomes": report["duplicate_outcomes"] == 0,
         "chains_verified": report["chains_verified"] is True,
         "verifier_agrees": report["verifier_agrees"] is True,
+        "claim_conflicts": report["claim_conflicts"] == 0,
+        "notifications_missing": report["notifications_missing"] == 0,
+        "notifications_unowed": report["notifications_unowed"] == 0,
+        "notifications_doubled": report["notifications_doubled"] == 0,
         "gave_up": report["gave_up"] == 0,
     }
