@@ -102,72 +102,70 @@ async def load_slots(connection: Connection, partition: int) -> dict[str, Slot]:
     return slots
 
 
-async def write(connection: Connection, batch: Batch) -> None:
-    """Write everything that a batch came to, in the transaction at hand."""
-    partition = batch.partition
+async def write(connection: Connection, batches: Sequence[Batch]) -> None:
+    """Write everything that some partitions' batches came to, in the transaction at hand: one statement a table."""
     await connection.copy_records_to_table(
         "receipt",
         columns=("partition", "log_offset", "slot_id", "record_id", "kind", "original", "why"),
-        records=[(partition, r.offset, r.slot_id, r.record_id, r.kind, r.original, r.why) for r in batch.receipts],
+        records=[
+            (batch.partition, r.offset, r.slot_id, r.record_id, r.kind, r.original, r.why)
+            for batch in batches
+            for r in batch.receipts
+        ],
     )
-    if batch.decisions:
-        await connection.copy_records_to_table(
-            "decision",
-            columns=(
-                "partition",
-                "log_offset",
-                "index",
-                "slot_id",
-                "request_id",
-                "type",
-                "decided_at",
-                "data",
-                "traceparent",
-            ),
-            records=[
-                (
-                    partition,
-                    d.offset,
-                    d.index,
-                    d.slot_id,
-                    d.decided.event.request_id,
-                    d.decided.event.type,
-                    d.decided.event.decided_at,
-                    d.decided.data,
-                    d.traceparent,
-                )
-                for d in batch.decisions
-            ],
-        )
-    if batch.moved:
-        await _write_bookings(connection, partition, batch.moved)
-    if batch.touched:
-        await _write_slots(connection, partition, list(batch.touched.values()))
-    if batch.retimed:
-        await _write_timers(connection, partition, list(batch.retimed.values()))
+    decisions = [(batch.partition, row) for batch in batches for row in batch.decisions]
+    if decisions:
+        await _write_decisions(connection, decisions)
+    moved = [(batch.partition, slot_id, r) for batch in batches for (slot_id, _), r in batch.moved.items()]
+    if moved:
+        await _write_bookings(connection, moved)
+    touched = [(batch.partition, slot) for batch in batches for slot in batch.touched.values()]
+    if touched:
+        await _write_slots(connection, touched)
+    retimed = [(batch.partition, slot) for batch in batches for slot in batch.retimed.values()]
+    if retimed:
+        await _write_timers(connection, retimed)
 
 
-async def _write_bookings(connection: Connection, partition: int, moved: dict[tuple[str, str], Request]) -> None:
+async def _write_decisions(connection: Connection, decisions: Sequence[tuple[int, DecisionRow]]) -> None:
+    names = "partition log_offset index slot_id request_id type decided_at data traceparent"
+    await connection.copy_records_to_table(
+        "decision",
+        columns=names.split(),
+        records=[
+            (
+                partition,
+                row.offset,
+                row.index,
+                row.slot_id,
+                row.decided.event.request_id,
+                row.decided.event.type,
+                row.decided.event.decided_at,
+                row.decided.data,
+                row.traceparent,
+            )
+            for partition, row in decisions
+        ],
+    )
+
+
+async def _write_bookings(connection: Connection, moved: Sequence[tuple[int, str, Request]]) -> None:
+    rows = [
+        (r.request_id, slot_id, partition, r.venue_id, r.party_size, r.offset, r.status, r.name)
+        for partition, slot_id, r in moved
+    ]
     await connection.execute(
         """
         INSERT INTO booking (request_id, slot_id, partition, venue_id, party_size, log_offset, status, name)
-        SELECT request_id, slot_id, $1, venue_id, party_size, log_offset, status, name
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::text[])
-            AS moved (request_id, slot_id, venue_id, party_size, log_offset, status, name)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::bigint[], $7::text[],
+            $8::text[])
         ON CONFLICT (slot_id, request_id) DO UPDATE SET status = excluded.status
         """,
-        partition,
-        [request.request_id for request in moved.values()],
-        [slot_id for slot_id, _ in moved],
-        [request.venue_id for request in moved.values()],
-        [request.party_size for request in moved.values()],
-        [request.offset for request in moved.values()],
-        [request.status for request in moved.values()],
-        [request.name for request in moved.values()],
+        *_columns(rows),
     )
 
 
-async def _write_slots(connection: Connection, partition: int, slots: Sequence[Slot]) -> None:
+async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot]]) -> None:
     rows = [
         (
             s.slot_id,
@@ -191,30 +189,33 @@ async def _write_slots(connection: Connection, partition: int, slots: Sequence[S
             s.waiting_places,
             s.kind,
         )
-        for s in slots
+        for partition, s in touched
     ]
-    await connection.execute(_UPSERT_SLOTS, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_UPSERT_SLOTS, *_columns(rows))
 
 
-async def _write_timers(connection: Connection, partition: int, slots: Sequence[Slot]) -> None:
-    pending = [(slot.slot_id, *timer) for slot in slots for timer in sorted(slot.timers)]
-    columns: list[list[object]] = [list(column) for column in zip(*pending, strict=True)] if pending else [[]] * 4
+async def _write_timers(connection: Connection, retimed: Sequence[tuple[int, Slot]]) -> None:
+    pending = [(partition, s.slot_id, *timer) for partition, s in retimed for timer in sorted(s.timers)]
+    columns = _columns(pending) if pending else [[], [], [], [], []]
     await connection.execute(
         """
         DELETE FROM timer WHERE slot_id = ANY($1::text[]) AND (slot_id, kind, subject, due_at)
             NOT IN (SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]))
         """,
-        [slot.slot_id for slot in slots],
-        *columns,
+        [slot.slot_id for _, slot in retimed],
+        *columns[1:],
     )
     await connection.execute(
         """
         INSERT INTO timer (partition, slot_id, kind, subject, due_at)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) ON CONFLICT DO NOTHING
+        SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bigint[]) ON CONFLICT DO NOTHING
         """,
-        partition,
         *columns,
     )
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def unpublished(
@@ -242,17 +243,21 @@ async def unpublished(
     return [tuple(row) for row in rows]
 
 
-async def raise_watermark(connection: Connection, partition: int, offset: int) -> None:
-    """Note that everything decided up to `offset` is published. Losing this note costs a repeat, never a gap."""
+async def raise_watermarks(connection: Connection, published: dict[int, int]) -> None:
+    """Note that everything decided up to an offset, by partition, is published.
+
+    Losing this note costs a repeat, never a gap.
+    """
     await connection.execute(
         """
         WITH unhurried AS (SELECT set_config('synchronous_commit', 'off', true))
-        UPDATE lane_progress SET published_offset = greatest(published_offset, $3) FROM unhurried
-        WHERE lane = $1 AND partition = $2
+        UPDATE lane_progress AS p SET published_offset = greatest(p.published_offset, m.log_offset)
+        FROM unhurried, unnest($2::int[], $3::bigint[]) AS m (partition, log_offset)
+        WHERE p.lane = $1 AND p.partition = m.partition
         """,
         DECIDER,
-        partition,
-        offset,
+        list(published),
+        list(published.values()),
     )
 
 

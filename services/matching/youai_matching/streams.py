@@ -1,6 +1,6 @@
 """Everything that matching consumes: the slot log (the decider), offers (the intake), organizations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ from youai_contracts.events import (
 from youai_runtime import outbox
 from youai_runtime.database import Connection, Pool
 from youai_runtime.kafka import Outgoing, Publisher, partition_of
-from youai_runtime.lane import Record, Work
+from youai_runtime.lane import Projection, Record, Work
 
 from youai_matching import store
 from youai_matching.domain.slot import decide
@@ -47,7 +47,7 @@ class _Partition:
 
 
 class Decider(Work):
-    """Decides the slot log: one partition's batch, one transaction, then the decisions published in order."""
+    """Decides the slot log: all that is at hand in one transaction, then the decisions published in order."""
 
     name = store.DECIDER
     topic = topics.SLOT_LOG
@@ -68,15 +68,23 @@ class Decider(Work):
     async def recover(self, connection: Connection, partition: int) -> None:
         while rows := await store.unpublished(connection, partition):
             await self._publisher.publish(_decision(partition, *row) for row in rows)
-            await store.raise_watermark(connection, partition, rows[-1][0])
+            await store.raise_watermarks(connection, {partition: rows[-1][0]})
 
-    async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
-        batch = store.Batch(partition)
-        verdicts = [(record, self._decide(partition, record, batch)) for record in records]
-        await store.write(connection, batch)
-        refused = [(record, verdict.why) for record, verdict in verdicts if verdict.kind == "refused"]
+    async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
+        """Decide everything at hand, partition by partition, and write it together."""
+        decided: list[store.Batch] = []
+        refused: list[tuple[Record, str]] = []
+        for partition in sorted(batches):
+            batch = store.Batch(partition)
+            for record in batches[partition]:
+                verdict = self._decide(partition, record, batch)
+                if verdict.kind == "refused":
+                    refused.append((record, verdict.why))
+            decided.append(batch)
+        await store.write(connection, decided)
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, refused)
-        self._partitions[partition].unpublished = batch
+        for batch in decided:
+            self._partitions[batch.partition].unpublished = batch
 
     def _decide(self, partition: int, record: Record, batch: store.Batch) -> Verdict:
         slots = self._partitions[partition].slots
@@ -104,26 +112,35 @@ class Decider(Work):
             batch.moved[slot.slot_id, request_id] = slot.requests[request_id]
         return verdict
 
-    async def after_commit(self, partition: int) -> None:
-        state = self._partitions[partition]
-        batch, state.unpublished = state.unpublished, None
-        if batch is None or not batch.decisions:
+    async def after_commit(self, partitions: Sequence[int]) -> None:
+        """Publish from memory what was just decided, then raise the watermarks."""
+        published: dict[int, int] = {}
+        outgoing: list[Outgoing] = []
+        for partition in partitions:
+            state = self._partitions[partition]
+            batch, state.unpublished = state.unpublished, None
+            if batch is None or not batch.decisions:
+                continue
+            published[partition] = batch.decisions[-1].offset
+            for row in batch.decisions:
+                event = row.decided.event
+                outgoing.append(
+                    _decision(
+                        partition,
+                        row.offset,
+                        row.index,
+                        row.slot_id,
+                        event.type,
+                        event.decided_at,
+                        row.decided.data,
+                        row.traceparent,
+                    )
+                )
+        if not outgoing:
             return
-        await self._publisher.publish(
-            _decision(
-                partition,
-                row.offset,
-                row.index,
-                row.slot_id,
-                row.decided.event.type,
-                row.decided.event.decided_at,
-                row.decided.data,
-                row.traceparent,
-            )
-            for row in batch.decisions
-        )
+        await self._publisher.publish(outgoing)
         async with self._pool.acquire() as connection:
-            await store.raise_watermark(connection, partition, batch.decisions[-1].offset)
+            await store.raise_watermarks(connection, published)
 
 
 class Intake(Work):
@@ -154,7 +171,7 @@ class Intake(Work):
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, _decode_all(self.topic, records)[1])
 
 
-class Organizations(Work):
+class Organizations(Projection):
     """Keeps what the door must know of organizations: their place in the tree and their town."""
 
     name = "matching.organizations"

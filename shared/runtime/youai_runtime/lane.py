@@ -1,100 +1,44 @@
-"""A lane: one topic read in whole partition batches, each worked in one transaction that also moves its progress.
+"""A lane: one topic read in whole batches, each worked in one transaction that also moves its progress.
 
-Order is fenced, not ownership. Every batch locks its partition's progress row and compares it with what this worker
-last wrote; if somebody else was here, memory is dropped and loaded again under that lock. A worker that was thought
-dead is therefore harmless. Kafka's committed offset is a lag metric and nothing more.
+A batch is whatever arrived while the last one was worked, of all partitions at hand: small when idle, large in a rush.
+Order is fenced, not ownership. Every batch locks its partitions' progress rows, in partition order, and compares them
+with what this worker last wrote; where somebody else was, memory is dropped and loaded again under that lock. A worker
+that was thought dead is therefore harmless. Kafka's committed offset is a lag metric and nothing more.
 """
 
 import asyncio
-import hashlib
+import contextlib
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from youai_contracts.topics import Topic
 
 from youai_runtime import kafka, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
+from youai_runtime.work import LaneBroken, Projection, Record, Work, fingerprint, source_position
 
 log = logs.get(__name__)
 
+__all__ = ["Lane", "LaneBroken", "Projection", "Record", "Work", "fingerprint", "source_position"]
+
 SESSION_TIMEOUT_MS = 6_000
 MOST_RECORDS = 5_000
-SIDE_BY_SIDE = 4
-"""Partitions worked at the same time: enough to share one fsync of the database among them."""
 
 
-class Record(Protocol):
-    """What a lane sees of a Kafka record (aiokafka's ConsumerRecord is one). `timestamp` is the broker's, in ms."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A partition's records at hand: those to work, and where progress stands after them."""
 
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-class LaneBroken(RuntimeError):
-    """The log or our own code is not what it must be. The lane stops and says so; it never skips."""
-
-
-class Work:
-    """What a lane does. Every hook may run again for the same records: after a crash, or after a fence."""
-
-    name: str
-    """Names the consumer group and the progress rows, e.g. `matching.decider`."""
-    topic: Topic
-    deduplicates: bool = True
-    """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
-
-    async def load(self, connection: Connection, partition: int) -> None:
-        """Fill memory from the database, under the row's lock."""
-
-    async def recover(self, connection: Connection, partition: int) -> None:
-        """Finish what may have been cut off after a commit (publish again), under the row's lock."""
-
-    def forget(self, partition: int) -> None:
-        """Drop the partition's memory."""
-
-    async def effect(self, partition: int, records: Sequence[Record]) -> None:
-        """Effects outside the database that must be there before progress moves (an append to another log)."""
-
-    async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
-        """The work itself, in the transaction that moves progress."""
-
-    async def after_commit(self, partition: int) -> None:
-        """What follows the commit (publish what it made)."""
-
-
-def fingerprint(record: Record) -> bytes:
-    """SHA-256 of the record's `ce_id` as received, by which a recreated topic is told from the old one."""
-    raw = next((value for name, value in record.headers if name == "ce_id"), b"")
-    return hashlib.sha256(raw or b"").digest()
-
-
-def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
-    """Where a record stands at its source: (position,) of an outbox, (offset, index) of a decision.
-
-    `ce_id` is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
-    """
-    raw = next((value for name, value in record.headers if name == "ce_id"), None) or b""
-    source, *numbers = raw.split(b"-")
-    if source not in (topic.writer.encode(), str(record.partition).encode()):
-        return None
-    if not numbers or not all(number.isdigit() and len(number) < 19 for number in numbers):
-        return None
-    return tuple(int(number) for number in numbers)
+    fresh: Sequence[Record]
+    count: int
+    following: int
+    last_id: bytes
+    high_water: tuple[int, ...] | None
 
 
 class Lane:
@@ -121,6 +65,7 @@ class Lane:
         self._unproven: set[int] = set()  # partitions whose record before next_offset is still to be compared
         self._to_adopt: set[int] = set()
         self._owned: set[int] = set()
+        self._suspects: set[int] = set()  # partitions that failed in company and are worked by themselves
         self._busy = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -198,8 +143,11 @@ class Lane:
             return
         if batches:
             async with self._busy:
-                gate = asyncio.Semaphore(SIDE_BY_SIDE)
-                await asyncio.gather(*(self._guarded(gate, tp.partition, records) for tp, records in batches.items()))
+                await self._work_all({tp.partition: records for tp, records in batches.items()})
+            if self.work.pause_s:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.work.pause_s):
+                        await self._stopping.wait()
 
     def _out_of_range(self, partition: int, offset: int) -> None:
         """The broker does not hold what was fetched: our own next offset, or one that somebody committed."""
@@ -209,21 +157,43 @@ class Lane:
         elif partition in self._owned and partition not in self.broken:
             self._to_adopt.add(partition)  # fetched before our own seek: seek again
 
-    async def _guarded(self, gate: asyncio.Semaphore, partition: int, records: Sequence[Record]) -> None:
-        async with gate:
+    async def _work_all(self, fetched: Mapping[int, Sequence[Record]]) -> None:
+        ready: dict[int, _Batch] = {}
+        for partition in sorted(fetched):
             if partition not in self._owned or partition in self._to_adopt or partition in self.broken:
-                return  # fetched before a seek, or not ours any more
+                continue  # fetched before a seek, or not ours any more
             try:
-                await self._work(partition, records)
-                self._failures = 0
-            except Exception as error:
-                if not is_transient(error):
-                    self._break(partition, error)
-                    return
-                # The outcome of the transaction is unknown: reading progress back under the lock settles it.
+                batch = self._batch(partition, fetched[partition])
+            except LaneBroken as error:
+                self._break(partition, error)
+                continue
+            if batch is not None:
+                ready[partition] = batch
+        together = {partition: batch for partition, batch in ready.items() if partition not in self._suspects}
+        await self._guarded(together)
+        for partition in set(ready) - set(together):
+            await self._guarded({partition: ready[partition]})
+
+    async def _guarded(self, batches: dict[int, _Batch]) -> None:
+        if not batches:
+            return
+        try:
+            await self._work(batches)
+            self._failures = 0
+            self._suspects -= set(batches)
+        except Exception as error:
+            transient = is_transient(error)
+            if not transient and len(batches) == 1:
+                self._break(next(iter(batches)), error)
+                return
+            for partition in batches:
+                # What became of the transaction is unknown: reading progress back under the lock settles it.
                 self._next.pop(partition, None)
                 self._to_adopt.add(partition)
-                await self._back_off(error)
+            if not transient:
+                log.error("worked-apart-next", lane=self.work.name, partitions=sorted(batches), exc_info=error)
+                self._suspects |= set(batches)  # each by itself, so that only the one at fault stops
+            await self._back_off(error)
 
     async def _adopt(self, partition: int) -> None:
         """Take a partition over: load under the row's lock unless memory is still the truth, finish, seek."""
@@ -261,36 +231,42 @@ class Lane:
         self._to_adopt.discard(partition)
         log.info("adopted", lane=self.work.name, partition=partition, next_offset=following)
 
-    async def _work(self, partition: int, records: Sequence[Record]) -> None:
+    def _batch(self, partition: int, records: Sequence[Record]) -> _Batch | None:
         records = self._continue_from(partition, records)
         if not records:
-            return
+            return None
         fresh, high_water = self._drop_seen(partition, records)
-        following, last_id = records[-1].offset + 1, fingerprint(records[-1])
-        with metrics.lane_batch(self.work.name, len(records)):
-            if fresh:
-                await self.work.effect(partition, fresh)
+        return _Batch(fresh, len(records), records[-1].offset + 1, fingerprint(records[-1]), high_water)
+
+    async def _work(self, batches: dict[int, _Batch]) -> None:
+        with metrics.lane_batch(self.work.name, sum(batch.count for batch in batches.values())):
+            await asyncio.gather(*(self.work.effect(p, batch.fresh) for p, batch in batches.items() if batch.fresh))
             async with self._pool.acquire() as connection, connection.transaction():
-                row = await _lock_progress(connection, self.work.name, partition)
-                if row["next_offset"] != self._next[partition]:
-                    log.warning("fenced", lane=self.work.name, partition=partition, found=row["next_offset"])
-                    self._next.pop(partition)
-                    self._to_adopt.add(partition)
-                    return
+                batches = await self._unfenced(connection, batches)
+                fresh = {partition: batch.fresh for partition, batch in batches.items() if batch.fresh}
                 if fresh:
-                    await self.work.apply(connection, partition, fresh)
-                await connection.execute(
-                    "UPDATE lane_progress SET next_offset = $3, last_id = $4, high_water = $5"
-                    " WHERE lane = $1 AND partition = $2",
-                    self.work.name,
-                    partition,
-                    following,
-                    last_id,
-                    high_water,
-                )
-            self._next[partition] = following
-            self._last_id[partition], self._high_water[partition] = last_id, high_water
-            await self.work.after_commit(partition)
+                    await self.work.apply_all(connection, fresh)
+                await _move_progress(connection, self.work.name, batches)
+            for partition, batch in batches.items():
+                self._next[partition] = batch.following
+                self._last_id[partition], self._high_water[partition] = batch.last_id, batch.high_water
+            await self.work.after_commit(sorted(batches))
+
+    async def _unfenced(self, connection: Connection, batches: dict[int, _Batch]) -> dict[int, _Batch]:
+        """Lock the partitions' progress; those where somebody else was are left out, to be adopted again."""
+        rows = await connection.fetch(
+            "SELECT partition, next_offset FROM lane_progress WHERE lane = $1 AND partition = ANY($2::int[])"
+            " ORDER BY partition FOR UPDATE",
+            self.work.name,
+            sorted(batches),
+        )
+        found = {row["partition"]: row["next_offset"] for row in rows}
+        for partition in sorted(batches):
+            if found.get(partition) != self._next[partition]:
+                log.warning("fenced", lane=self.work.name, partition=partition, found=found.get(partition))
+                self._next.pop(partition)
+                self._to_adopt.add(partition)
+        return {partition: batch for partition, batch in batches.items() if partition not in self._to_adopt}
 
     def _continue_from(self, partition: int, records: Sequence[Record]) -> Sequence[Record]:
         """The records from next_offset on, after the checks that they follow on what was done."""
@@ -394,3 +370,20 @@ async def _lock_progress(connection: Connection, lane: str, partition: int) -> a
         row = await connection.fetchrow(select, lane, partition)
     assert row is not None
     return row
+
+
+async def _move_progress(connection: Connection, lane: str, batches: dict[int, _Batch]) -> None:
+    marks = [batch.high_water for batch in batches.values()]
+    await connection.execute(
+        """
+        UPDATE lane_progress AS p SET next_offset = m.next_offset, last_id = m.last_id,
+            high_water = m.high_water::bigint[]
+        FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::text[]) AS m (partition, next_offset, last_id, high_water)
+        WHERE p.lane = $1 AND p.partition = m.partition
+        """,
+        lane,
+        list(batches),
+        [batch.following for batch in batches.values()],
+        [batch.last_id for batch in batches.values()],
+        [None if mark is None else "{" + ",".join(map(str, mark)) + "}" for mark in marks],
+    )

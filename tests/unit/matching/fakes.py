@@ -60,10 +60,8 @@ class Database:
                 row = dict(zip(_inserted(statement), values, strict=True))
                 self._upsert(self.slot, row["slot_id"], row, statement)
         elif statement.startswith("INSERT INTO booking "):
-            partition, *columns = args
-            names = [name for name in _inserted(statement) if name != "partition"]
-            for values in zip(*columns, strict=True):
-                row = {"partition": partition, **dict(zip(names, values, strict=True))}
+            for values in zip(*args, strict=True):
+                row = dict(zip(_inserted(statement), values, strict=True))
                 self._upsert(self.booking, (row["slot_id"], row["request_id"]), row, statement)
         elif statement.startswith(
             "DELETE FROM timer WHERE slot_id = ANY($1::text[]) AND (slot_id, kind, subject, due_at) NOT IN"
@@ -71,9 +69,9 @@ class Database:
             slot_ids, kept = set(args[0]), set(zip(*args[1:], strict=True))
             self.timer = {timer for timer in self.timer if timer[1] not in slot_ids or timer[1:] in kept}
         elif statement.startswith("INSERT INTO timer "):
-            self.timer |= {(args[0], *timer) for timer in zip(*args[1:], strict=True)}
-        elif "UPDATE lane_progress SET published_offset" in statement:
-            self.watermark = max(self.watermark, args[2])
+            self.timer |= set(zip(*args, strict=True))
+        elif "UPDATE lane_progress AS p SET published_offset" in statement:
+            self.watermark = max(self.watermark, *args[2])
         else:
             assert statement.startswith("SET LOCAL"), statement
 
@@ -150,9 +148,9 @@ class Partition:
         if not self.log:
             await self.decider.load(self.connection, self.number)
         self.log += records
-        await self.decider.apply(self.connection, self.number, records)
+        await self.decider.apply_all(self.connection, {self.number: records})
         if publish:
-            await self.decider.after_commit(self.number)
+            await self.decider.after_commit([self.number])
 
     async def crash(self, *, watermark: int | None = None) -> None:
         """Start a new decider from the tables, as on an assignment; `watermark` is what was noted as published."""

@@ -82,8 +82,19 @@ class Session:
         assert sql.endswith("FOR UPDATE")
         return self.changes.get(partition) or self.database.rows.get(partition)
 
-    async def execute(self, sql: str, _lane: str, partition: int, *values: Any) -> None:
-        self.changes[partition] = Row(*values) if sql.startswith("UPDATE lane_progress SET next_offset") else Row()
+    async def fetch(self, sql: str, _lane: str, partitions: list[int]) -> list[dict[str, Any]]:
+        assert sql.endswith("ORDER BY partition FOR UPDATE")
+        there = {p: row for p in partitions if (row := self.changes.get(p) or self.database.rows.get(p))}
+        return [{"partition": p, "next_offset": row.next_offset} for p, row in there.items()]
+
+    async def execute(self, sql: str, _lane: str, *values: Any) -> None:
+        if "INSERT INTO lane_progress" in sql:
+            self.changes[values[0]] = Row()
+            return
+        assert "UPDATE lane_progress" in sql
+        for partition, following, last_id, mark in zip(*values, strict=True):
+            high_water = None if mark is None else [int(part) for part in mark.strip("{}").split(",")]
+            self.changes[partition] = Row(following, last_id, high_water)
 
 
 Action = Callable[[], Awaitable[None] | None] | BaseException
@@ -210,8 +221,9 @@ class Noting(Work):
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         self._note("apply", partition, records)
 
-    async def after_commit(self, partition: int) -> None:
-        self._note("after_commit", partition)
+    async def after_commit(self, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            self._note("after_commit", partition)
 
 
 class Scene:

@@ -198,20 +198,20 @@ async def test_a_transient_error_while_adopting_adopts_again() -> None:
 @pytest.mark.parametrize("hook", ["load", "recover", "effect", "apply", "after_commit"])
 async def test_our_own_exception_stops_its_partition_and_others_go_on(hook: str) -> None:
     scene = Scene(p0=2, p1=2)
-    scene.work.raises[hook, 0] = [KeyError("ours")]
+    scene.work.raises[hook, 0] = [KeyError("ours")] * 2  # in company, then by itself
     await scene.run(lambda: scene.append(0), lambda: scene.append(1))
     assert scene.lane.broken == {0: "KeyError: 'ours'"}
     assert not scene.lane.ready
     assert scene.work.worked(1) == [0, 1, 2]
-    assert scene.work.count("apply", 0) <= 1
+    assert scene.work.count("apply", 0) <= 2
 
 
 async def test_a_broken_partition_stays_broken_through_a_rebalance() -> None:
     scene = Scene(p0=1, p1=1)
-    scene.work.raises["apply", 0] = [KeyError("ours")]
+    scene.work.raises["apply", 0] = [KeyError("ours")] * 2
     await scene.run(lambda: scene.consumer.assign(0, 1), lambda: scene.append(1))
     assert list(scene.lane.broken) == [0]
-    assert (scene.work.count("apply", 0), scene.work.worked(1)) == (1, [0, 1])
+    assert (scene.work.count("apply", 0), scene.work.worked(1)) == (2, [0, 1])
 
 
 async def test_after_a_rebalance_memory_that_is_still_the_truth_is_kept() -> None:
@@ -276,7 +276,7 @@ async def test_what_the_source_published_twice_is_dropped() -> None:
     scene.consumer.log[0] = [Rec(0, offset, id) for offset, id in enumerate(ids)]
     await scene.run()
     assert scene.work.worked(0) == [0, 1, 4]
-    assert (scene.database.rows[0].next_offset, scene.database.rows[0].high_water) == (5, (3,))
+    assert (scene.database.rows[0].next_offset, scene.database.rows[0].high_water) == (5, [3])
 
 
 async def test_the_high_water_mark_outlives_a_restart() -> None:
@@ -285,7 +285,7 @@ async def test_the_high_water_mark_outlives_a_restart() -> None:
     scene.database.rows[0] = Row(1, fingerprint(scene.consumer.log[0][0]), [7, 0])
     await scene.run()
     assert scene.work.worked(0) == [1, 3]
-    assert scene.database.rows[0].high_water == (10, 0)
+    assert scene.database.rows[0].high_water == [10, 0]
 
 
 async def test_a_batch_of_doubles_alone_still_moves_progress() -> None:

@@ -1,0 +1,95 @@
+"""What a lane does: the hooks that a service fills in, and what a lane sees of a record."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from youai_contracts.topics import Topic
+
+from youai_runtime.database import Connection
+
+
+class Record(Protocol):
+    """What a lane sees of a Kafka record (aiokafka's ConsumerRecord is one). `timestamp` is the broker's, in ms."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class LaneBroken(RuntimeError):
+    """The log or our own code is not what it must be. The lane stops and says so; it never skips."""
+
+
+class Work:
+    """What a lane does. Every hook may run again for the same records: after a crash, or after a fence."""
+
+    name: str
+    """Names the consumer group and the progress rows, e.g. `matching.decider`."""
+    topic: Topic
+    deduplicates: bool = True
+    """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
+    pause_s: float = 0.0
+    """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
+
+    async def load(self, connection: Connection, partition: int) -> None:
+        """Fill memory from the database, under the row's lock."""
+
+    async def recover(self, connection: Connection, partition: int) -> None:
+        """Finish what may have been cut off after a commit (publish again), under the row's lock."""
+
+    def forget(self, partition: int) -> None:
+        """Drop the partition's memory."""
+
+    async def effect(self, partition: int, records: Sequence[Record]) -> None:
+        """Effects outside the database that must be there before progress moves (an append to another log)."""
+
+    async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
+        """The work itself on one partition's records, in the transaction that moves progress."""
+
+    async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
+        """The work on all partitions at hand; override it where one statement serves them all."""
+        for partition in sorted(batches):
+            await self.apply(connection, partition, batches[partition])
+
+    async def after_commit(self, partitions: Sequence[int]) -> None:
+        """What follows the commit (publish what it made)."""
+
+
+class Projection(Work):
+    """A read model: what it writes does not depend on the partition, so all that is at hand is written together."""
+
+    pause_s = 0.1
+
+    async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
+        """`apply` once, with the records of all partitions, each partition's in its order."""
+        await self.apply(connection, -1, [record for partition in sorted(batches) for record in batches[partition]])
+
+
+def fingerprint(record: Record) -> bytes:
+    """SHA-256 of the record's `ce_id` as received, by which a recreated topic is told from the old one."""
+    raw = next((value for name, value in record.headers if name == "ce_id"), b"")
+    return hashlib.sha256(raw or b"").digest()
+
+
+def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
+    """Where a record stands at its source: (position,) of an outbox, (offset, index) of a decision.
+
+    `ce_id` is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
+    """
+    raw = next((value for name, value in record.headers if name == "ce_id"), None) or b""
+    source, *numbers = raw.split(b"-")
+    if source not in (topic.writer.encode(), str(record.partition).encode()):
+        return None
+    if not numbers or not all(number.isdigit() and len(number) < 19 for number in numbers):
+        return None
+    return tuple(int(number) for number in numbers)
