@@ -82,13 +82,13 @@ async def serving(stack: Stack, dsn: str) -> AsyncIterator[Alone]:
 
 
 @asynccontextmanager
-async def database_of(stack: Stack, template: str) -> AsyncIterator[tuple[str, str]]:
-    """A new database of catalog's role: its name and DSN."""
-    name = f"catalog_{uuid.uuid4().hex[:12]}"
+async def database_of(stack: Stack, template: str, service: str = "catalog") -> AsyncIterator[tuple[str, str]]:
+    """A new database of the service's role: its name and DSN."""
+    name = f"{service}_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(stack.status["postgres"]["dsn"])
     try:
-        await admin.execute(f"CREATE DATABASE {name} OWNER catalog TEMPLATE {template}")
-        yield name, stack.dsn("catalog").rpartition("/")[0] + f"/{name}"
+        await admin.execute(f"CREATE DATABASE {name} OWNER {service} TEMPLATE {template}")
+        yield name, stack.dsn(service).rpartition("/")[0] + f"/{name}"
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()

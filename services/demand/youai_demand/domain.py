@@ -31,6 +31,13 @@ Status = Literal["requested", "confirmed", "rejected", "ended"]
 LEASE = timedelta(days=14)
 """From a claim's confirmation to the day by which it must be scheduled (R9)."""
 
+RACE = timedelta(seconds=5)
+"""For so long after it became known that all places are taken, claims still go to matching.
+
+Who raced for a demand and lost has a right to a receipt that says who won, and is remembered as having lost. Who comes
+later is told at the door.
+"""
+
 MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "open": {
         "claim": frozenset({"open"}),
@@ -44,6 +51,7 @@ MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
         "expire": frozenset({"expired"}),
     },
     "claimed": {
+        "claim": frozenset({"claimed"}),  # within RACE alone
         "schedule": frozenset({"claimed", "scheduled"}),
         "hand-back": frozenset({"claimed"}),
         "end": frozenset({"open"}),
@@ -93,7 +101,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What commands must know of a demand: `live` are its confirmed claims, `undecided` counts the requested ones."""
+    """What commands must know of a demand: `live` are its confirmed claims, `undecided` counts the requested ones.
+
+    `claimed_at` is when it became known here that all its places are taken; None while they are not.
+    """
 
     demand_id: str
     venue_id: str
@@ -102,6 +113,7 @@ class Demand:
     state: State
     live: tuple[Claim, ...] = ()
     undecided: int = 0
+    claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +160,9 @@ def wanted_times(wanted_from: datetime, wanted_until: datetime, at: datetime) ->
 
 
 def can(demand: Demand, at: datetime) -> tuple[str, ...]:
-    """The commands that somebody can give now, in the order of a demand's life."""
-    return tuple(name for name in COMMANDS if name in MOVES[demand.state] and _why_not(demand, name, at) is None)
+    """The commands that somebody can give now, in the order of a demand's life; a claim that can only lose is none."""
+    given = tuple(name for name in COMMANDS if name in MOVES[demand.state] and _why_not(demand, name, at) is None)
+    return given if demand.state == "open" else tuple(name for name in given if name != "claim")
 
 
 def request_claim(
@@ -169,8 +182,11 @@ def request_claim(
     return Change(replace(demand, undecided=demand.undecided + 1), claim, (event,))
 
 
-def confirm(demand: Demand, claim: Claim, decision: ClaimDecision, at: datetime) -> Change:
-    """Matching gave the demand to the claim's provider, at the slot's time `at`. Known already: no change."""
+def confirm(demand: Demand, claim: Claim, decision: ClaimDecision, at: datetime, known_at: datetime) -> Change:
+    """Matching gave the demand to the claim's provider, at the slot's time `at`, which is known here at `known_at`.
+
+    Known already: no change.
+    """
     if claim.status != "requested":
         return Change(demand)
     claim = replace(_answered(claim, decision, at), status="confirmed", lease_until=at + LEASE)
@@ -186,7 +202,8 @@ def confirm(demand: Demand, claim: Claim, decision: ClaimDecision, at: datetime)
         provider_name=claim.provider_name,
         lease_until=at + LEASE,
     )
-    return Change(_moved(after, "confirm", _standing(after)), claim, (event,))
+    after = _moved(after, "confirm", _standing(after))
+    return Change(after if after.state == "open" else replace(after, claimed_at=known_at), claim, (event,))
 
 
 def reject(demand: Demand, claim: Claim, decision: ClaimDecision, at: datetime) -> Change:
@@ -205,7 +222,7 @@ def end(demand: Demand, claim: Claim, decision: ClaimDecision, at: datetime) -> 
     after = replace(demand, live=tuple(one for one in demand.live if one.claim_id != claim.claim_id))
     if demand.state in ("fulfilled", "withdrawn", "expired"):
         return Change(_moved(after, "end", demand.state), claim)
-    after = _moved(after, "end", _standing(after))
+    after = replace(_moved(after, "end", _standing(after)), claimed_at=None)
     if claim.reason not in get_args(ClaimEnd):  # its slot was closed, by what this database has not seen (a restore)
         return Change(after, claim)
     event = DemandHandedBack(
@@ -342,6 +359,8 @@ def _allow(demand: Demand, command: str, at: datetime) -> None:
 
 def _why_not(demand: Demand, command: str, at: datetime) -> tuple[str, str] | None:
     """What else than the state keeps a command from being possible."""
+    if command == "claim" and demand.claimed_at is not None and at >= demand.claimed_at + RACE:
+        return "已有单位接单", "it has been claimed"
     if command == "claim" and at >= demand.wanted_until:
         return "需求时间已过", f"it was wanted until {rfc3339(demand.wanted_until)}"
     if command in ("schedule", "hand-back", "fulfil") and not demand.live:

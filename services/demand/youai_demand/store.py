@@ -113,8 +113,8 @@ async def read(connection: Connection, demand_id: str) -> Demand | None:
 
 async def _read(connection: Connection, demand_ids: Sequence[str], locking: str) -> dict[str, Demand]:
     rows = await connection.fetch(
-        "SELECT demand_id, venue_id, places_wanted, wanted_until, state FROM demand WHERE demand_id = ANY($1::text[])"
-        f" ORDER BY demand_id{locking}",
+        "SELECT demand_id, venue_id, places_wanted, wanted_until, state, claimed_at FROM demand"
+        f" WHERE demand_id = ANY($1::text[]) ORDER BY demand_id{locking}",
         demand_ids,
     )
     # Statements of their own: they see what was committed while the locks were waited for.
@@ -138,6 +138,7 @@ async def _read(connection: Connection, demand_ids: Sequence[str], locking: str)
             state=row["state"],
             live=tuple(_claim(one) for one in live if one["demand_id"] == row["demand_id"]),
             undecided=waiting.get(row["demand_id"], 0),
+            claimed_at=row["claimed_at"],
         )
         for row in rows
     }
@@ -187,7 +188,7 @@ async def _update_demand(connection: Connection, change: Change, at: datetime) -
         """
         UPDATE demand SET state = $2, changed_at = $3, withdrawn_reason = coalesce($4, withdrawn_reason),
             rating = coalesce($5, rating), residents_served = coalesce($6, residents_served),
-            comment = coalesce($7, comment)
+            comment = coalesce($7, comment), claimed_at = $8
         WHERE demand_id = $1
         """,
         change.demand.demand_id,
@@ -197,6 +198,7 @@ async def _update_demand(connection: Connection, change: Change, at: datetime) -
         done.rating if done else None,
         done.residents_served if done else None,
         done.comment if done else None,
+        change.demand.claimed_at,
     )
 
 

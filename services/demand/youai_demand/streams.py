@@ -11,7 +11,7 @@ from youai_runtime import outbox
 from youai_runtime.database import Connection
 from youai_runtime.lane import Record, Work
 
-from youai_demand import SERVICE, domain, store
+from youai_demand import SERVICE, commands, domain, store
 from youai_demand.domain import Change, Claim, Demand
 
 
@@ -44,7 +44,7 @@ class Claims(Work):
 
 def on_claim_confirmed(demand: Demand, claim: Claim, event: ClaimDecision) -> Change:
     """The provider has the demand."""
-    return domain.confirm(demand, claim, event, _at(event))
+    return domain.confirm(demand, claim, event, _at(event), commands.now())
 
 
 def on_claim_rejected(demand: Demand, claim: Claim, event: ClaimDecision) -> Change:

@@ -43,6 +43,7 @@ CREATE TABLE demand (
     state text NOT NULL DEFAULT 'open',
     posted_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
+    claimed_at timestamptz,
     withdrawn_reason text,
     rating integer,
     residents_served integer,
@@ -54,6 +55,7 @@ CREATE INDEX demand_category ON demand (category, posted_at DESC, demand_id);
 CREATE INDEX demand_town ON demand (town, posted_at DESC, demand_id);
 CREATE INDEX demand_venue ON demand (venue_id, posted_at DESC, demand_id);
 CREATE INDEX demand_expiry ON demand (wanted_until) WHERE state = 'open';
+COMMENT ON COLUMN demand.claimed_at IS 'when it became known here that all places are taken';
 COMMENT ON COLUMN demand.on_behalf IS 'reference to a resident, the only thing about one that leaves this database';
 
 CREATE TABLE claim (
