@@ -1,12 +1,15 @@
 """How calls answer: JSON as it was encoded once, and lists in parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from fastapi import Response
 from youai_runtime import pages
 from youai_runtime.pages import Page
+
+Holding = Callable[..., Callable[..., Any]]
+"""Given roles, a dependency that lets who holds one of them through, and says who it is."""
 
 
 def answer(content: bytes, status: int = 200) -> Response:

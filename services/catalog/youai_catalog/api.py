@@ -1,4 +1,4 @@
-"""Catalog's HTTP: who may call what, lists and their cursors; the writes are in `organizations` and `offers`."""
+"""Catalog's HTTP: organizations, offers and sessions; `resource_api` and `place_api` have the rest of the calls."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,8 +14,11 @@ from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
 from youai_catalog import answers, domain, offers, organization_store, organizations, sheets, store
+from youai_catalog.answers import Holding
 from youai_catalog.domain import Organization, RowFault
 from youai_catalog.forms import Id, OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
+from youai_catalog.place_api import place_routes
+from youai_catalog.resource_api import resource_routes
 from youai_catalog.views import (
     ImportedView,
     OffersView,
@@ -43,7 +46,6 @@ _FILE = {
     }
 }
 
-Role = Callable[..., Any]
 OfferId = Annotated[Id, Path()]
 SessionId = Annotated[Id, Path()]
 
@@ -57,7 +59,7 @@ def make_api(
 ) -> FastAPI:
     """The app; everything that it needs from outside is passed in."""
 
-    def holding(*roles: str) -> Role:
+    def holding(*roles: str) -> Callable[..., Any]:
         async def caller(request: Request) -> Principal:
             who = await authenticate(request)
             who.require(*roles)
@@ -69,10 +71,12 @@ def make_api(
     app.include_router(_organization_routes(pool, holding))
     app.include_router(_offer_routes(pool, holding))
     app.include_router(_session_routes(pool, holding))
+    app.include_router(resource_routes(pool, holding))
+    app.include_router(place_routes(pool, holding))
     return app
 
 
-def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+def _organization_routes(pool: Pool, holding: Holding) -> APIRouter:
     routes = APIRouter(tags=["organizations"])
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     registrar = Annotated[Principal, Depends(holding("center", "platform"))]
@@ -130,7 +134,7 @@ def _organization_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     return routes
 
 
-def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+def _offer_routes(pool: Pool, holding: Holding) -> APIRouter:
     routes = APIRouter(tags=["offers"])
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     publisher = Annotated[Principal, Depends(holding("provider-staff", "center"))]
@@ -183,7 +187,7 @@ def _offer_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
     return routes
 
 
-def _session_routes(pool: Pool, holding: Callable[..., Role]) -> APIRouter:
+def _session_routes(pool: Pool, holding: Holding) -> APIRouter:
     routes = APIRouter(tags=["sessions"])
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     publisher = Annotated[Principal, Depends(holding("provider-staff", "center"))]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Literal, get_args
 
 from youai_contracts.events import Category
@@ -14,6 +14,9 @@ CATEGORIES: frozenset[str] = frozenset(get_args(Category))
 
 MOST_ID, MOST_NAME, MOST_TEXT = 100, 200, 4_000
 """Characters of an id, of a name or label, and of a longer text; contracts allow as much or more."""
+
+LOCAL = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""The city's time: China keeps one offset, and no summer time since 1991."""
 
 DEPTH = 8
 """Steps up the tree that are walked: it has five levels, so a longer way is no tree."""

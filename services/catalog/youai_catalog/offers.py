@@ -50,7 +50,7 @@ async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> 
 
 
 async def _provider_name(connection: Connection, who: Principal, provider_id: str) -> str:
-    row = await store.provider(connection, who.organization_id, provider_id)
+    row = await store.organization(connection, who.organization_id, provider_id)
     if row is None:
         raise writes.invalid("provider_id", "没有这个单位", "there is no such organization")
     if not row["own"]:
@@ -104,7 +104,7 @@ async def settle_all(pool: Pool) -> None:
 async def open_sessions(
     pool: Pool, who: Principal, keyed: Keyed, offer_id: str, form: SessionForm | SessionsForm | RecurrenceForm
 ) -> tuple[bool, bytes]:
-    """Open one session, a list or a rule's, all or none; returns whether they are new (else a repeat) and the answer."""
+    """Open one session, a list or a rule's, all or none; returns whether they are new, and the answer."""
     if isinstance(form, RecurrenceForm):
         form = SessionsForm.model_construct(sessions=form.recurrence.sessions())
     forms = form.sessions if isinstance(form, SessionsForm) else [form]

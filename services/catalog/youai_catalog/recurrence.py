@@ -3,18 +3,16 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
-from youai_catalog.domain import Fault
+from youai_catalog.domain import LOCAL, Fault
 
 MOST = 200
 """Occurrences of one recurrence."""
 DAYS = 3 * 366
 """How far from its first day a recurrence may reach."""
-LOCAL = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""The city's time: China keeps one offset, and no summer time since 1991."""
 
 _DAY = "(MO|TU|WE|TH|FR|SA|SU)"
 _COMMON = {"COUNT": r"[1-9]\d{0,5}", "UNTIL": r"\d{8}(T\d{6}Z?)?", "INTERVAL": r"[1-9]\d?", "WKST": _DAY}

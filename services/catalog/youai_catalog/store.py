@@ -25,12 +25,12 @@ def session_view(row: asyncpg.Record) -> dict[str, Any]:
 # Offers and sessions
 
 
-async def provider(connection: Connection, acting_for: str, provider_id: str) -> asyncpg.Record | None:
-    """A provider's `name`, `kind`, and whether it is the acting organization's (`own`); None if there is none."""
+async def organization(connection: Connection, acting_for: str, organization_id: str) -> asyncpg.Record | None:
+    """Its `name`, `kind`, and whether it is the acting organization or below it (`own`); None if there is none."""
     return await connection.fetchrow(
         "SELECT name, kind, acts_for($1, organization_id) AS own FROM organization WHERE organization_id = $2",
         acting_for,
-        provider_id,
+        organization_id,
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from youai_catalog import recurrence
+from youai_catalog.domain import LOCAL
 from youai_catalog.forms import OpenForm, RecurrenceForm
 
-SATURDAY = datetime(2026, 12, 5, 9, tzinfo=recurrence.LOCAL)
+SATURDAY = datetime(2026, 12, 5, 9, tzinfo=LOCAL)
 BODY: dict[str, Any] = {
     "rrule": "FREQ=WEEKLY;BYDAY=SA;COUNT=8",
     "from": "2026-12-05T09:00:00+08:00",
@@ -101,7 +102,7 @@ def test_a_rule_that_names_no_day_is_over_soon() -> None:
     begun = time.monotonic()
     for rrule in ("FREQ=MONTHLY;INTERVAL=12;BYMONTHDAY=30;COUNT=1", "FREQ=MONTHLY;INTERVAL=24;BYDAY=-5MO;COUNT=1"):
         with pytest.raises(recurrence.Refused):
-            days(rrule, first=datetime(2027, 2, 1, 9, tzinfo=recurrence.LOCAL))
+            days(rrule, first=datetime(2027, 2, 1, 9, tzinfo=LOCAL))
     assert time.monotonic() - begun < 5
 
 
