@@ -256,7 +256,7 @@ def schedule(
     """The claiming provider says when and where, or says it anew. The same again changes nothing."""
     _allow(demand, "schedule", at)
     if claim.ending:
-        raise _refused(demand, at, "退单正在处理中", "the claim is being handed back", soon=True)
+        raise _refused(demand, at, "退单正在处理中", "it is being handed back", soon=True)
     claim_now = replace(claim, scheduled_at=scheduled_at, place=place, note=note)
     if claim_now == claim:
         return Change(demand)
@@ -354,7 +354,8 @@ def _allow(demand: Demand, command: str, at: datetime) -> None:
         raise _refused(demand, at, "不能这样操作", f"{command} is not possible")
     why = _why_not(demand, command, at)
     if why is not None:
-        raise _refused(demand, at, *why, soon=command == "fulfil" and demand.undecided > 0)
+        being_decided = demand.undecided > 0 or any(claim.ending for claim in demand.live)
+        raise _refused(demand, at, *why, soon=command != "claim" and being_decided)
 
 
 def _why_not(demand: Demand, command: str, at: datetime) -> tuple[str, str] | None:
@@ -365,6 +366,8 @@ def _why_not(demand: Demand, command: str, at: datetime) -> tuple[str, str] | No
         return "需求时间已过", f"it was wanted until {rfc3339(demand.wanted_until)}"
     if command in ("schedule", "hand-back", "fulfil") and not demand.live:
         return "还没有单位接单", "nobody has claimed it"
+    if command in ("schedule", "hand-back") and all(claim.ending for claim in demand.live):
+        return "退单正在处理中", "it is being handed back"
     if command == "fulfil":
         if demand.undecided:
             return "有接单正在裁定", "a claim is being decided"
