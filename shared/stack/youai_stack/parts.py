@@ -16,8 +16,8 @@ from youai_stack.ports import HOST, is_free
 from youai_stack.postgres import STOP_SECONDS as POSTGRES_STOP_SECONDS
 from youai_stack.postgres import STOP_SIGNAL as POSTGRES_STOP_SIGNAL
 from youai_stack.postgres import Postgres
-from youai_stack.services import Service
-from youai_stack.tokens import public_key_file
+from youai_stack.services import SERVICES, Service
+from youai_stack.tokens import private_key_file, public_key_file
 
 if TYPE_CHECKING:
     from youai_stack.containers import Containers
@@ -141,9 +141,19 @@ class ServiceParts:
         }
         if port is not None:
             settings["YOUAI_HTTP_PORT"] = str(port)
+        if service.name == "portal":
+            settings |= self._for_portal()
         if os.environ.get("YOUAI_OIDC_ISSUER"):
-            del settings["YOUAI_DEV_PUBLIC_KEY_FILE"]
+            settings.pop("YOUAI_DEV_PUBLIC_KEY_FILE")
+            settings.pop("YOUAI_DEV_PRIVATE_KEY_FILE", None)
         return kept | settings
+
+    def _for_portal(self) -> dict[str, str]:
+        """Where the other services are, and the key by which its development sign-in signs: it alone is given that."""
+        names = [service.name for service in SERVICES if service.name != "portal" and service.name in self.dsns]
+        ports = self.home.ports(*(f"{name}-api" for name in names))
+        urls = {f"YOUAI_{name.upper()}_URL": f"http://{HOST}:{ports[f'{name}-api']}" for name in names}
+        return urls | {"YOUAI_DEV_PRIVATE_KEY_FILE": str(private_key_file(self.home.keys))}
 
     def argv(self, service: Service, command: str) -> list[str]:
         return [sys.executable, "-P", "-m", service.module, command]

@@ -1,0 +1,27 @@
+"""The public home: what is open now, the numbers of the month, both directions at a glance."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from youai_portal import domain, words
+from youai_portal.store import demands, ledger
+from youai_portal.web import Desk, Visit
+
+
+def add(routes: APIRouter, desk: Desk) -> None:
+    """Add the page."""
+    here = Annotated[Visit, Depends(desk.visit)]
+
+    @routes.get("/")
+    async def home(visit: here) -> Response:
+        month = f"{datetime.now(words.SHANGHAI):%Y-%m}"
+        bounds = domain.month_bounds(month)
+        assert bounds is not None
+        async with desk.pool.acquire() as connection:
+            numbers = await ledger.headline(connection, *bounds)
+            latest = await demands.table(connection, demands.Filter(), None, 8)
+            waiting = await demands.table(connection, demands.Filter(state="open"), None, 6)
+            opening = await ledger.opening(connection, 8)
+        return visit.page("home.html", numbers=numbers, latest=latest, waiting=waiting, opening=opening, month=month)

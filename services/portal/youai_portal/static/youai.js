@@ -1,0 +1,98 @@
+// Small things that htmx leaves to the page: live or polling, hidden tabs, one press a form, charts.
+(function () {
+  "use strict";
+  htmx.config.includeIndicatorStyles = false;
+  htmx.config.allowEval = false;
+  htmx.config.selfRequestsOnly = true;
+
+  var polling = null;
+
+  function poll() {
+    document.querySelectorAll("[data-poll]").forEach(function (element) { htmx.trigger(element, "poll"); });
+  }
+  document.addEventListener("htmx:sseOpen", function () {
+    document.documentElement.classList.add("streaming");
+    clearInterval(polling);
+    polling = null;
+  });
+  document.addEventListener("htmx:sseError", function (event) {
+    event.preventDefault();
+    document.documentElement.classList.remove("streaming");
+    if (polling === null) { polling = setInterval(poll, 5000); }
+  });
+
+  // A browser opens few connections to one address: tabs that nobody looks at give theirs back.
+  var leaving = null;
+  document.addEventListener("visibilitychange", function () {
+    var live = document.querySelector("[sse-connect]");
+    if (!live) { return; }
+    if (document.hidden) {
+      leaving = setTimeout(function () {
+        leaving = "left";
+        document.documentElement.classList.remove("streaming");
+        htmx.trigger(live, "htmx:beforeCleanupElement");
+      }, 20000);
+    } else if (leaving === "left") {
+      leaving = null;
+      location.reload();
+    } else {
+      clearTimeout(leaving);
+      leaving = null;
+    }
+  });
+
+  // One press is one command; the key in the form makes sure of it, this only spares the wait for a second answer.
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) { return; }
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    setTimeout(function () { delete form.dataset.sent; }, 8000);
+  });
+  window.addEventListener("pageshow", function () {
+    document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
+  });
+
+  // A question before what cannot be undone.
+  document.addEventListener("submit", function (event) {
+    var question = event.target.dataset.ask;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      delete event.target.dataset.sent;
+    }
+  }, true);
+
+  function draw() {
+    var data = document.getElementById("charts");
+    if (!data || typeof echarts === "undefined") { return; }
+    var style = getComputedStyle(document.documentElement);
+    var size = parseFloat(style.fontSize) * 0.8125;
+    var colours = ["--seal", "--deep", "--gold", "--leaf"].map(function (name) { return style.getPropertyValue(name).trim(); });
+    var ink = style.getPropertyValue("--ink").trim();
+    var all = JSON.parse(data.textContent);
+    document.querySelectorAll("[data-chart]").forEach(function (place) {
+      var one = all[place.dataset.chart];
+      var chart = echarts.init(place, null, { renderer: "svg" });
+      var narrow = place.clientWidth < 560;
+      chart.setOption({
+        animation: false,
+        aria: { enabled: true },
+        color: colours,
+        textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: size, color: ink },
+        grid: { left: 8, right: 24, top: 40, bottom: 8, containLabel: true },
+        legend: { top: 0, left: 0, textStyle: { fontSize: size, color: ink }, itemHeight: size * 0.8 },
+        tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, confine: true },
+        xAxis: { type: "value", axisLabel: { fontSize: size, color: ink, hideOverlap: true }, max: place.dataset.max ? Number(place.dataset.max) : null },
+        yAxis: {
+          type: "category", data: one.names, inverse: place.dataset.inverse === "1", axisTick: { show: false },
+          axisLabel: { fontSize: size, color: ink, width: narrow ? 110 : 190, overflow: "truncate" }
+        },
+        series: one.series.map(function (series) {
+          return { type: "bar", name: series.name, data: series.data, barMaxWidth: 16, barGap: "10%" };
+        })
+      });
+      window.addEventListener("resize", function () { chart.resize(); });
+    });
+  }
+  draw();
+})();

@@ -1,0 +1,1 @@
+"""All SQL of the portal: `projections` is what lanes write, the others what pages read."""

@@ -1,0 +1,248 @@
+"""The words of the pages: names of states, roles, kinds and reasons in Chinese and English, and how times are told."""
+
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from youai_contracts.events import Category
+
+from youai_portal.domain import SHANGHAI, rate
+
+__all__ = ["CATEGORIES", "SHANGHAI", "rate"]
+
+CATEGORIES: tuple[str, ...] = get_args(Category)
+
+_CATEGORIES_EN = {
+    "理论宣讲": "Lectures",
+    "教育服务": "Education",
+    "文化文艺": "Culture and arts",
+    "健康服务": "Health",
+    "科技科普": "Science",
+    "体育健身": "Sports",
+    "法律援助": "Legal aid",
+    "应急救护": "First aid",
+    "心理服务": "Counselling",
+    "环保": "Environment",
+    "其他": "Other",
+}
+_ROLES = {
+    "collector": ("需求采集员", "collector"),
+    "venue-staff": ("阵地工作人员", "venue staff"),
+    "provider-staff": ("服务单位工作人员", "provider staff"),
+    "center": ("市志愿服务指导中心", "guidance center"),
+    "platform": ("平台运维", "platform team"),
+}
+_LEVELS = {
+    "center": ("中心", "center"),
+    "institute": ("所", "institute"),
+    "station": ("站", "station"),
+    "point": ("点", "point"),
+    "department": ("部门", "department"),
+    "team": ("志愿服务队", "team"),
+}
+_DEMAND_STATES = {
+    "open": ("待接单", "open"),
+    "claimed": ("已接单", "claimed"),
+    "scheduled": ("已排期", "scheduled"),
+    "fulfilled": ("已完成", "fulfilled"),
+    "withdrawn": ("已撤回", "withdrawn"),
+    "expired": ("已过期", "expired"),
+}
+_BOOKING_STATES = {
+    "received": ("已收到，待裁定", "received, not decided yet"),
+    "confirmed": ("预约成功", "confirmed"),
+    "promoted": ("递补成功", "promoted"),
+    "waitlisted": ("候补中", "waiting"),
+    "rejected": ("未成功", "not given"),
+    "released": ("已释放", "released"),
+}
+_CLAIM_STATES = {
+    "requested": ("已收到，待裁定", "received, not decided yet"),
+    "confirmed": ("接单成功", "yours"),
+    "rejected": ("未接到", "not yours"),
+    "ended": ("已结束", "ended"),
+}
+_DEMAND_EVENTS = {
+    "demand-posted": ("发布需求", "The demand was posted"),
+    "demand-claim-requested": ("申请接单", "A claim was asked for"),
+    "demand-claimed": ("接单成功", "The demand was claimed"),
+    "demand-scheduled": ("确定时间地点", "Time and place were set"),
+    "demand-claim-end-requested": ("申请退回", "The claim is to end"),
+    "demand-handed-back": ("退回，重新开放", "It was handed back and is open again"),
+    "demand-fulfilled": ("完成并评单", "It was done and rated"),
+    "demand-withdrawn": ("撤回需求", "The demand was withdrawn"),
+    "demand-expired": ("已过期，无人接单", "It expired and nobody had claimed it"),
+}
+_CLAIM_ENDS = {
+    "handed-back": ("服务单位退回", "handed back by the provider"),
+    "lapsed": ("超过期限未排期", "not scheduled in time"),
+    "center": ("指导中心收回", "taken back by the guidance center"),
+}
+_RESOURCE_KINDS = {"person": ("人员", "person"), "place": ("场地", "place"), "thing": ("物资", "thing")}
+_WEEKDAYS = ("一", "二", "三", "四", "五", "六", "日")
+_WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _of(table: dict[str, tuple[str, str]], code: str, lang: str) -> str:
+    zh, en = table.get(code, (code, code))
+    return en if lang == "en" else zh
+
+
+def category(name: str, lang: str) -> str:
+    """A category's name."""
+    return _CATEGORIES_EN.get(name, name) if lang == "en" else name
+
+
+def role(code: str, lang: str) -> str:
+    """A role's name."""
+    return _of(_ROLES, code, lang)
+
+
+def level(code: str, lang: str) -> str:
+    """A level's name."""
+    return _of(_LEVELS, code, lang)
+
+
+def demand_state(code: str, lang: str) -> str:
+    """A demand's state."""
+    return _of(_DEMAND_STATES, code, lang)
+
+
+def booking_state(code: str, lang: str) -> str:
+    """A booking's state."""
+    return _of(_BOOKING_STATES, code, lang)
+
+
+def claim_state(code: str, lang: str) -> str:
+    """A claim's state."""
+    return _of(_CLAIM_STATES, code, lang)
+
+
+def demand_event(code: str, lang: str) -> str:
+    """What a line of a demand's timeline tells."""
+    return _of(_DEMAND_EVENTS, code, lang)
+
+
+def claim_end(code: str, lang: str) -> str:
+    """Why a claim ended."""
+    return _of(_CLAIM_ENDS, code, lang)
+
+
+def resource_kind(code: str, lang: str) -> str:
+    """A resource's kind."""
+    return _of(_RESOURCE_KINDS, code, lang)
+
+
+def window_days(days: list[str], lang: str) -> str:
+    """The days of a recurring window in words."""
+    names = []
+    for code in days:
+        if code == "workday":
+            names.append("working days" if lang == "en" else "工作日")
+        elif code == "holiday":
+            names.append("weekends and holidays" if lang == "en" else "周末和节假日")
+        else:
+            names.append(_WEEKDAYS_EN[int(code) - 1] if lang == "en" else f"周{_WEEKDAYS[int(code) - 1]}")
+    return (", " if lang == "en" else "、").join(names)
+
+
+def local(at: datetime | str) -> datetime:
+    """A time (aware, or RFC 3339) by Shanghai's clock."""
+    if isinstance(at, str):
+        at = datetime.fromisoformat(at)
+    return at.astimezone(SHANGHAI)
+
+
+def day(at: datetime | str, lang: str = "zh") -> str:
+    """A date with its weekday."""
+    there = local(at)
+    if lang == "en":
+        return f"{_WEEKDAYS_EN[there.weekday()]} {there:%Y-%m-%d}"
+    return f"{there.month}月{there.day}日 周{_WEEKDAYS[there.weekday()]}"
+
+
+def clock(at: datetime | str) -> str:
+    """Hours and minutes."""
+    return f"{local(at):%H:%M}"
+
+
+def moment(at: datetime | str, lang: str = "zh") -> str:
+    """A date and a time of day."""
+    return f"{day(at, lang)} {clock(at)}"
+
+
+def short_moment(at: datetime | str) -> str:
+    """A date and a time of day, short."""
+    return f"{local(at):%m-%d %H:%M}"
+
+
+def span(starts: datetime | str, ends: datetime | str, lang: str = "zh") -> str:
+    """From when to when."""
+    if local(starts).date() == local(ends).date():
+        return f"{moment(starts, lang)}–{clock(ends)}"
+    return f"{moment(starts, lang)} – {moment(ends, lang)}"
+
+
+def iso(at: datetime | str) -> str:
+    """A time for machines."""
+    return local(at).isoformat(timespec="seconds")
+
+
+def number(value: int) -> str:
+    """A number with its thousands apart."""
+    return f"{value:,}"
+
+
+def parse_local(text: str) -> datetime | None:
+    """A form's local date and time (`2026-12-01T09:00`) as an aware one; None if it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=SHANGHAI)
+    return at.astimezone(UTC) if 2000 <= at.year < 2200 else None
+
+
+def form_value(at: datetime) -> str:
+    """A time as a form's field shows it."""
+    return f"{local(at):%Y-%m-%dT%H:%M}"
+
+
+def days_ahead(now: datetime, days: int, hour: int) -> str:
+    """A form's value for that hour, so many days from now."""
+    there = now.astimezone(SHANGHAI) + timedelta(days=days)
+    return f"{there.replace(hour=hour, minute=0):%Y-%m-%dT%H:%M}"
+
+
+_FIELDS = {
+    "category": ("类别", "Category"),
+    "title": ("题目", "Title"),
+    "description": ("说明", "Description"),
+    "residents": ("受益居民人数", "Residents"),
+    "wanted_from": ("希望时间（起）", "Wanted from"),
+    "wanted_until": ("希望时间（止）", "Wanted until"),
+    "places_wanted": ("需要几支队伍", "Teams wanted"),
+    "venue_id": ("发布单位", "Publishing unit"),
+    "party_size": ("人数", "Places"),
+    "reason": ("原因", "Reason"),
+    "scheduled_at": ("时间", "Time"),
+    "place": ("地点", "Place"),
+    "rating": ("评分", "Rating"),
+    "residents_served": ("服务人数", "People served"),
+    "message": ("留言", "Message"),
+    "wanted_from_": ("希望时间", "Wanted from"),
+    "resident_name": ("居民称呼", "Resident"),
+    "resident.name": ("居民称呼", "Resident"),
+    "resident.phone": ("联系电话", "Phone"),
+    "resident.address": ("住址", "Address"),
+}
+
+
+def field(code: str, lang: str) -> str:
+    """A form's field as people know it."""
+    return _of(_FIELDS, code, lang)
+
+
+def date_text(text: str, lang: str) -> str:
+    """A date (`2026-12-05`) with its weekday."""
+    return day(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI), lang)
