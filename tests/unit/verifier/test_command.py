@@ -1,0 +1,103 @@
+"""What clients were told, the market, and the command as a stranger runs it."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.verifier.exports import RULE_FILE, RUSH, SCRIPT, Export, closed, export, here, opened, told
+
+
+def answers(folder: Path, *rows: tuple[str | None, Any]) -> Path:
+    path = folder / "answers.jsonl"
+    lines = [json.dumps({"request_id": name, "slot_id": "s", "status": status}) for name, status in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_answers_that_hold(rush: Export, tmp_path: Path) -> None:
+    rows = (("r1", 202), ("r2", 503), ("r2", 202), ("r3", 504), ("r8", 504), ("r9", 429), (None, 422))
+    summary = rush.summary(tmp_path, answers(tmp_path, *rows))
+    assert summary["ok"], summary["lie"]
+
+
+@pytest.mark.parametrize(
+    ("row", "line_number", "expected", "found"),
+    [(("r9", 202), 2, 1, 0), (("r2", 409), 2, 0, 1)],
+)
+def test_answers_that_do_not_hold(
+    row: tuple[str, int], line_number: int, expected: int, found: int, rush: Export, tmp_path: Path
+) -> None:
+    summary = rush.summary(tmp_path, answers(tmp_path, ("r1", 202), row))
+    assert told(summary) == ("accepted", None, line_number)
+    assert (summary["lie"]["expected"], summary["lie"]["found"]) == (expected, found)
+    assert summary["undecided"] == expected
+
+
+def test_the_market(tmp_path: Path) -> None:
+    made = export(copy.deepcopy(RUSH), [(opened(4, slot="t"), []), (closed(slot="t"), [])])
+    offer = {"offer_id": "o", "provider_id": "p", "provider_name": "市妇联", "category": "教育服务"}
+    sessions = [{"offer_id": "o", "slot_id": slot, "capacity": 2} for slot in ("s", "unbooked", "cancelled", "t")]
+    events = [("offer-published", offer), *(("session-opened", session) for session in sessions)]
+    events.append(("session-cancelled", {"offer_id": "o", "slot_id": "cancelled"}))
+    for offset, (type_, data) in enumerate(events):
+        row = {"partition": 0, "offset": offset, "timestamp": 0, "key": "o", "headers": {"ce_type": type_}}
+        made.offers.append(row | {"data": data})
+    summary = made.summary(tmp_path)
+    assert summary["ok"], summary["lie"]
+    assert summary["booking_rate_by_provider"] == [
+        {"provider_id": "p", "provider_name": "市妇联", "places_offered": 4, "places_booked": 2, "rate": 0.5}
+    ]
+    row = {"category": "教育服务", "requests": 1, "places": 1, "reasons": {"full": 1}}
+    assert summary["unmet_by_category"] == [row]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As a stranger runs it: an isolated Python with no site-packages."""
+    command = [sys.executable, "-I", "-S", str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8", timeout=60)
+
+
+def test_the_command_on_the_standard_library_alone(rush: Export, tmp_path: Path) -> None:
+    folder = str(rush.write(tmp_path))
+    true = run(folder, "--json")
+    assert (true.returncode, json.loads(true.stdout)["ok"], true.stderr) == (0, True, "")
+    proof = run(folder, "--venue", "v3")
+    assert proof.returncode == 0
+    receipt = here(rush, 2)["data"]["hash"]
+    for words in ("候补，第 1 位", "waitlisted, number 1", "promoted", receipt, "点单 2 份", "2 of 2 places taken"):
+        assert words in proof.stdout
+    here(rush, 2)["data"]["place"] = 9
+    rush.write(tmp_path)
+    lie = run(folder, "--venue", "v3")
+    assert lie.returncode == 1
+    assert 'partition: 1\noffset: 2\nwhat: "1-3-0: place"\nexpected: 1\nfound: 9\n不实' in lie.stdout
+    assert "NOT published so" in lie.stdout
+
+
+@pytest.mark.parametrize("broken", ["no such folder", "no line of JSON", "a line without offset", "an unknown rule"])
+def test_what_cannot_be_read_ends_with_2(broken: str, rush: Export, tmp_path: Path) -> None:
+    if broken == "an unknown rule":
+        rush.log[0]["data"]["rule_version"] = "0" * 64
+    folder, rules = rush.write(tmp_path), RULE_FILE.parent
+    lines = {"no line of JSON": "{", "a line without offset": '{"partition": 0}'}
+    if broken in lines:
+        (folder / "youai.booking.v1.jsonl").write_text(lines[broken])
+    result = run(str(folder if broken != "no such folder" else folder / "none"), "--rules", str(rules))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("verify.py: ")
+
+
+def test_usage_ends_with_2() -> None:
+    assert run().returncode == 2
+
+
+def test_it_imports_the_standard_library_alone_and_stays_short() -> None:
+    lines = SCRIPT.read_text(encoding="utf-8").splitlines()
+    imported = {text.split()[1].split(".")[0] for text in lines if text.startswith(("import ", "from "))}
+    assert imported <= sys.stdlib_module_names
+    assert len(lines) < 600
