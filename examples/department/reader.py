@@ -82,7 +82,7 @@ class Store:
                     if at and at <= high_water:
                         continue
                     self._apply(kind, data)
-                except (KeyError, TypeError, ValueError) as error:
+                except (KeyError, TypeError, ValueError, RecursionError) as error:
                     print(f"passed over {topic} {partition}/{record.offset}: {error!r}", file=sys.stderr)
                     continue
                 high_water = at or high_water

@@ -52,8 +52,9 @@ class Scene:
         """Make the call with that role of an organization (`own`, `above`, `other`; None: no token): its status."""
         market = self.market
         service, what = call.split(": ")
-        owner = market.department_id if service == "catalog" and "organization" not in what else None
-        owner = owner or (self.venue.organization_id if service == "matching" else market.institute_id)
+        owner = self.venue.organization_id if service == "matching" else market.department_id
+        if what in ("register", "import"):
+            owner = market.institute_id
         above = market.institute_id if service == "matching" else market.center_id
         acting = {"own": owner, "above": above, "other": self.stranger(service)}[whose]
         token = None if role is None else self.stack.token(acting, role)

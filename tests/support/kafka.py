@@ -27,11 +27,11 @@ class Read:
 
     @property
     def id(self) -> str:
-        return self.headers.get("ce_id", b"").decode()
+        return self.headers.get("ce_id", b"").decode(errors="replace")
 
     @property
     def type(self) -> str:
-        return self.headers.get("ce_type", b"").decode()
+        return self.headers.get("ce_type", b"").decode(errors="replace")
 
 
 async def read_topic(bootstrap: str, topic: str, since: dict[int, int] | None = None) -> list[Read]:

@@ -7,13 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.partitioner import murmur2
 
 DELIVERY_TIMEOUT_S = 5.0
 """A produce that is not acknowledged within this time is reported as failed (it may still arrive)."""
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+def _mind_closed_transports(send: Any) -> Any:
+    """aiokafka expects OSError from a connection that was cut; uvloop raises RuntimeError in that moment.
+
+    Unminded it ends the client's metadata task, and a lane or a producer that never finds its broker again.
+    """
+
+    def minding(self: Any, request: Any, expect_response: bool = True) -> Any:
+        try:
+            return send(self, request, expect_response)
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+
+    return minding
+
+
+AIOKafkaConnection.send = _mind_closed_transports(AIOKafkaConnection.send)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -101,9 +101,7 @@ def make_venues(words: Words) -> list[Organization]:
     for town in words["towns"]:
         slug, name = town["slug"], town["name"]
         venues.append(
-            Organization(
-                f"institute-{slug}", "center", "venue", "institute", f"{name}新时代文明实践所", name, ""
-            )
+            Organization(f"institute-{slug}", "center", "venue", "institute", f"{name}新时代文明实践所", name, "")
         )
         places = [entry.split("=") for entry in town.get("named", [])]
         while len(places) < town["stations"]:
@@ -113,9 +111,7 @@ def make_venues(words: Words) -> list[Organization]:
             stations.append((slug, station, name + place))
             title = f"{name}{place}新时代文明实践站"
             venues.append(
-                Organization(
-                    f"station-{slug}-{station}", f"institute-{slug}", "venue", "station", title, name, ""
-                )
+                Organization(f"station-{slug}-{station}", f"institute-{slug}", "venue", "station", title, name, "")
             )
     counts = spread(POINTS, len(stations), 6, 8, "points")
     for (slug, station, place), count in zip(stations, counts, strict=True):
@@ -142,17 +138,13 @@ def make_providers(words: Words, venues: list[Organization]) -> list[Organizatio
     teams: list[Organization] = []
     for entry in words["departments"]["list"]:
         slug, name, categories = entry.split("=")
-        departments.append(
-            Organization(f"dept-{slug}", "center", "provider", "department", name, city, categories)
-        )
+        departments.append(Organization(f"dept-{slug}", "center", "provider", "department", name, city, categories))
         for category in categories.split(";"):
             suffix, title = words["team_names"][category].split("=")
             team, full_name = f"{slug}-{suffix}", f"{name}{title}志愿服务队"
             if team in words["team_special"]:
                 team, full_name = words["team_special"][team].split("=")
-            teams.append(
-                Organization(f"team-{team}", f"dept-{slug}", "provider", "team", full_name, city, category)
-            )
+            teams.append(Organization(f"team-{team}", f"dept-{slug}", "provider", "team", full_name, city, category))
     kinds = [entry.split("=") for entry in words["station_teams"]["list"]]
     stations = [venue for venue in venues if venue.level == "station"]
     sunny = next(venue for venue in stations if venue.organization_id == "station-yangshe-yangguang")
@@ -183,18 +175,12 @@ def make_offers(words: Words, providers: list[Organization]) -> tuple[list[Offer
         offers.append(Offer(f"offer-women-federation-{number:02}", WOMEN, category, title, about, audience))
         minutes[offers[-1].offer_id] = int(length)
     placed = {**words["hot"], **words["placed"]}
-    surplus = sum(len(c["topics"]) * len(c["formats"]) for c in words["categories"].values()) - (
-        OFFERS - len(offers)
-    )
+    surplus = sum(len(c["topics"]) * len(c["formats"]) for c in words["categories"].values()) - (OFFERS - len(offers))
     for index, (category, content) in enumerate(words["categories"].items()):
         able = [p for p in providers if category in p.categories.split(";") and p.organization_id != WOMEN]
         departments = shuffled((p for p in able if p.level == "department"), "offers", category)
         teams = shuffled((p for p in able if p.level == "team"), "offers", category)
-        ideas = [
-            (topic.split("|"), shape.split("="))
-            for topic in content["topics"]
-            for shape in content["formats"]
-        ]
+        ideas = [(topic.split("|"), shape.split("=")) for topic in content["topics"] for shape in content["formats"]]
         if index < surplus:
             ideas.pop()
         for number, ((topic, about, audience), (shape, how, length)) in enumerate(ideas, 1):
@@ -224,11 +210,7 @@ class Diary:
         while True:
             day = FIRST_DAY + draw(LAST_DAY - FIRST_DAY + 1, session_id, "day", attempt)
             hour = (8, 9, 10, 13, 14, 15, 16, 18, 19)[draw(9, session_id, "hour", attempt)]
-            room = (
-                host
-                if host.level == "station"
-                else self.rooms[draw(len(self.rooms), session_id, "room", attempt)]
-            )
+            room = host if host.level == "station" else self.rooms[draw(len(self.rooms), session_id, "room", attempt)]
             hours = range(hour, hour + -(-minutes // 60))
             wanted = {(who, day, h) for who in (room.organization_id, offer.offer_id) for h in hours}
             if not wanted & self.taken:
@@ -267,9 +249,7 @@ def make_sessions(
         if heat == "low":
             capacity = (12, 12, 15, 16, 18, 20, 24, 30, 40, 60)[draw(10, session_id, "capacity")]
         else:
-            capacity = (
-                MID_CAPACITY if heat == "mid" else (30, 36, 40, 45, 48, 60)[draw(6, session_id, "capacity")]
-            )
+            capacity = MID_CAPACITY if heat == "mid" else (30, 36, 40, 45, 48, 60)[draw(6, session_id, "capacity")]
         sessions.append(
             Session(
                 session_id,
@@ -297,9 +277,7 @@ def write(path: Path, row_type: type[Any], rows: Iterable[Any]) -> None:
 def main() -> None:
     """Write the three files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=HERE, help="folder to write to (default: beside this script)"
-    )
+    parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: beside this script)")
     out: Path = parser.parse_args().out
     words = tomllib.loads((HERE / "words.toml").read_text(encoding="utf-8"))
     venues = make_venues(words)
