@@ -177,8 +177,10 @@ async def test_a_resident_is_known_to_who_may_and_leaves_no_trace_elsewhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     collector = alone.as_("station", "collector")
-    posted = await collector.post("/v1/demands", demand_body(resident=RESIDENT), key="k")
+    body = demand_body(resident=RESIDENT)
+    posted = await collector.post("/v1/demands", body, key="k")
     assert posted.status_code == 201
+    assert (await collector.post("/v1/demands", body, key="k")).status_code == 200
     demand_id, reference = posted.json()["demand_id"], posted.json()["on_behalf"]
     path = f"/v1/demands/{demand_id}/resident"
     shown = await collector.get(path)
@@ -219,7 +221,7 @@ async def test_a_resident_is_known_to_who_may_and_leaves_no_trace_elsewhere(
     rest = await alone.pool.fetchrow("SELECT * FROM resident")
     assert rest is not None
     assert [rest[name] for name in ("reference", "name", "phone", "address", "note")] == [reference] + [None] * 4
-    assert_problem(await collector.post("/v1/demands", demand_body(resident=RESIDENT), key="k"), 409, "key-reused")
+    assert_problem(await collector.post("/v1/demands", body, key="k"), 409, "key-reused")
     looks = await alone.pool.fetch(
         "SELECT outcome, organization_id, subject, reference, demand_id FROM resident_access"
     )
