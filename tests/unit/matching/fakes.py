@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from youai_contracts import topics
-from youai_matching.domain.slot import Slot
+from youai_matching.domain.state import Slot
 from youai_matching.rule_files import RuleBook
 from youai_matching.streams import Decider
 from youai_runtime.database import Connection, Pool
@@ -17,7 +17,7 @@ from youai_stack import export
 
 Row = dict[str, Any]
 RULES = RuleBook()
-RULE_VERSION = RULES.named("2026-11").version
+RULE_VERSION = RULES.named("2026-12").version
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,10 @@ class Partition:
     def export(self) -> dict[str, bytes]:
         """The slot log and the decisions as files of an export, by name."""
         log = [export.line(r.partition, r.offset, r.timestamp, r.key, r.headers, r.value) for r in self.log]
-        decisions = [
-            export.line(r.partition, offset, 0, r.key, r.headers, r.value)
-            for offset, r in enumerate(self.outbox.published)
-        ]
-        files = {topics.SLOT_LOG.name: log, topics.BOOKING.name: decisions}
+        files = {topics.SLOT_LOG.name: log}
+        for topic in (topics.BOOKING, topics.CLAIM):
+            published = [record for record in self.outbox.published if record.topic == topic.name]
+            files[topic.name] = [
+                export.line(r.partition, offset, 0, r.key, r.headers, r.value) for offset, r in enumerate(published)
+            ]
         return {f"{name}.jsonl": b"".join(line + b"\n" for line in lines) for name, lines in files.items()}

@@ -3,15 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from msgspec import structs
 from youai_contracts import codec
 from youai_contracts.events import (
     Actor,
     BookingCancelled,
     BookingRequested,
+    ClaimEndRequested,
+    ClaimRequested,
     SlotClosed,
     SlotOpened,
     SlotRecord,
     TimerFired,
+    demand_slot,
 )
 
 from tests.unit.matching.fakes import RULE_VERSION, LogRecord
@@ -19,6 +23,8 @@ from tests.unit.matching.fakes import RULE_VERSION, LogRecord
 NINE = datetime(2026, 12, 1, 1, tzinfo=UTC)
 CLOSES = 3600.0
 SLOT = "slot-1"
+DEMAND = demand_slot("d1")
+Closing = Literal["session-cancelled", "offer-withdrawn", "demand-withdrawn", "demand-expired"]
 ACTOR = Actor(subject="staff-1", organization_id="station-1")
 
 
@@ -58,9 +64,34 @@ def cancel(request: str, *, slot: str = SLOT) -> BookingCancelled:
     return BookingCancelled(slot_id=slot, request_id=request, actor=ACTOR)
 
 
-def close(
-    reason: Literal["session-cancelled", "offer-withdrawn"] = "session-cancelled", *, slot: str = SLOT
-) -> SlotClosed:
+def posted(capacity: int = 1, *, slot: str = DEMAND) -> SlotOpened:
+    """A demand's slot, of so many claims."""
+    demand_id = slot.partition(":")[2]
+    opening = opened(capacity, slot=slot, waitlist=0)
+    return structs.replace(opening, kind="demand", offer_id=demand_id, session_id=demand_id)
+
+
+def claim(request: str, *, provider: str = "", slot: str = DEMAND) -> ClaimRequested:
+    """A claim; its provider is its own (`p-` and the claim's id) unless named."""
+    provider = provider or f"p-{request}"
+    return ClaimRequested(
+        slot_id=slot,
+        request_id=request,
+        demand_id=slot.partition(":")[2] or "d1",
+        provider_id=provider,
+        provider_name=f"队 {provider}",
+        actor=ACTOR,
+    )
+
+
+def give_back(
+    request: str, reason: Literal["handed-back", "lapsed", "center"] = "handed-back", *, slot: str = DEMAND
+) -> ClaimEndRequested:
+    demand_id = slot.partition(":")[2] or "d1"
+    return ClaimEndRequested(slot_id=slot, request_id=request, demand_id=demand_id, reason=reason, actor=ACTOR)
+
+
+def close(reason: Closing = "session-cancelled", *, slot: str = SLOT) -> SlotClosed:
     return SlotClosed(slot_id=slot, reason=reason)
 
 

@@ -8,12 +8,19 @@ import pytest
 from youai_matching.domain import rules
 from youai_matching.domain.rules import RuleVersion, Text
 from youai_matching.rule_files import RuleBook
+from youai_matching.settings import Settings
 
-REASONS = {
+BOOKINGS = {
     "place-free", "full", "place-freed", "cancelled", "session-cancelled", "offer-withdrawn", "closed", "early",
     "party-too-large", "already-live", "waitlist-full",
 }  # fmt: skip
-VERSION_2026_11 = "0bde3d0391c0fa9ee4ccd9ed0e346a66956560467de7dc46f12f832496f67009"
+CLAIMS = {
+    "claim-free", "claimed", "already-yours", "handed-back", "lapsed", "center", "demand-withdrawn", "demand-expired",
+}  # fmt: skip
+VERSIONS = {
+    "2026-11": "0bde3d0391c0fa9ee4ccd9ed0e346a66956560467de7dc46f12f832496f67009",
+    "2026-12": "51073d583229f3429f3ffd4a5707978015016414946d63f3e08f9989bac3a0ec",
+}
 
 
 def raw(**changes: Any) -> bytes:
@@ -26,9 +33,13 @@ def test_a_version_is_the_hash_of_its_bytes() -> None:
     assert rules.parse(raw() + b"\n").version != rules.parse(raw()).version
 
 
-def test_the_first_version_never_changes() -> None:
-    """Decisions name it; whoever replays them needs these very bytes. A change is a new file."""
-    assert RuleBook().named("2026-11").version == VERSION_2026_11
+def test_a_version_never_changes() -> None:
+    """Decisions name it; whoever replays them needs these very bytes. A change is a new file, with a line here."""
+    assert {version.name: version.version for version in RuleBook().by_version.values()} == VERSIONS
+
+
+def test_new_slots_come_under_the_newest_version() -> None:
+    assert Settings.model_fields["rules"].default == max(VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +58,10 @@ def test_what_is_no_rule_version_is_refused(bad: bytes) -> None:
 
 
 def test_every_version_has_a_text_for_every_reason_in_both_languages() -> None:
-    numbers: dict[str, int | None] = dict.fromkeys(("place", "ahead", "capacity", "party_size", "taken"), 7)
+    names = ("place", "ahead", "capacity", "party_size", "taken", "winner")
+    numbers: dict[str, int | str | None] = dict.fromkeys(names, 7)
     for version in RuleBook().by_version.values():
-        assert set(version.texts) >= REASONS
+        assert set(version.texts) == (BOOKINGS if version.name == "2026-11" else BOOKINGS | CLAIMS)
         for reason in version.texts:
             said = version.say(reason, numbers)
             assert said.zh

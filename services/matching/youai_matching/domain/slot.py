@@ -12,6 +12,14 @@ waitlisted     a place freed   promoted     place-freed
                slot-closed     released     session-cancelled, offer-withdrawn
 confirmed,     its cancelling  released     cancelled
 promoted       slot-closed     released     session-cancelled, offer-withdrawn
+
+claim          on              becomes      reason
+-------------  --------------  -----------  ------------------------------------------------
+(none)         claim-          confirmed    claim-free
+               requested       rejected     demand-withdrawn, demand-expired, already-yours, claimed
+confirmed      claim-end-      ended        handed-back, lapsed, center
+               requested
+               slot-closed     ended        demand-withdrawn, demand-expired
 """
 
 from collections.abc import Iterator, Mapping
