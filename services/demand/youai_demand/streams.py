@@ -9,17 +9,18 @@ from youai_contracts.codec import Received, Undecodable
 from youai_contracts.events import ClaimConfirmed, ClaimDecision, ClaimEnded, ClaimRejected, OrganizationRegistered
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.lane import Record, Work
+from youai_runtime.work import Projection, Record
 
 from youai_demand import SERVICE, commands, domain, store
 from youai_demand.domain import Change, Claim, Demand
 
 
-class Claims(Work):
+class Claims(Projection):
     """What matching decided of claims: kept with the claim, moving the demand, told of in demand's own words."""
 
     name = "demand.claims"
     topic = topics.CLAIM
+    pause_s = 0.02  # who claimed waits for the answer
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         """All decisions on a demand stand in one partition, in their order: read what they touch, fold, write."""
@@ -64,7 +65,7 @@ _ON: dict[type[ClaimDecision], Callable[[Demand, Claim, ClaimDecision], Change]]
 }
 
 
-class Organizations(Work):
+class Organizations(Projection):
     """What demand must know of organizations: their place in the tree, kind, name, town and categories."""
 
     name = "demand.organizations"

@@ -21,7 +21,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.lane import Record, Work
+from youai_runtime.work import Projection, Record
 
 from youai_notify import knowledge, store
 from youai_notify.domain.owed import Claim, Known, Notice, Session, Source, owed, subject_elsewhere
@@ -39,7 +39,7 @@ class Read:
     record: Record
 
 
-class Reading(Work):
+class Reading(Projection):
     """A lane that reads events; what cannot be read becomes a dead letter."""
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:

@@ -24,7 +24,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.lane import Record, Work
+from youai_runtime.work import Projection, Record
 
 from youai_portal import domain
 from youai_portal.store import projections as store
@@ -36,7 +36,7 @@ Read = tuple[Event, int, datetime]
 """An event, its offset, and the broker's time of it."""
 
 
-class Projection(Work):
+class Folding(Projection):
     """A lane that folds a topic into tables; records that cannot be read go to the dead letters."""
 
     def __init__(self, topic: topics.Topic) -> None:
@@ -63,7 +63,7 @@ class Projection(Work):
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
 
 
-class Organizations(Projection):
+class Organizations(Folding):
     """Names, towns and the tree."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -74,7 +74,7 @@ class Organizations(Projection):
         await store.put_organizations(connection, list(latest.values()))
 
 
-class Offers(Projection):
+class Offers(Folding):
     """Offers and their sessions."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -96,7 +96,7 @@ class Offers(Projection):
         await store.put_sessions(connection, list(sessions.values()), list(cancelled.values()))
 
 
-class Bookings(Projection):
+class Bookings(Folding):
     """Each booking's latest state, and each slot's sums."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -105,7 +105,7 @@ class Bookings(Projection):
         await store.put_slots(connection, booked.slots)
 
 
-class Demands(Projection):
+class Demands(Folding):
     """Demands as they are now, their timelines, and who asked for them."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -117,7 +117,7 @@ class Demands(Projection):
         await store.put_claim_requests(connection, folded.requests)
 
 
-class Claims(Projection):
+class Claims(Folding):
     """What became of each claim."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -139,7 +139,7 @@ class Claims(Projection):
         await store.put_claims(connection, list(latest.values()))
 
 
-class Notifications(Projection):
+class Notifications(Folding):
     """Inboxes."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
@@ -155,7 +155,7 @@ class Notifications(Projection):
         await store.put_notifications(connection, list(sent.values()), list(read.values()))
 
 
-class Resources(Projection):
+class Resources(Folding):
     """The pool, who asked for what, and the answers."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
