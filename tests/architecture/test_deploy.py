@@ -57,6 +57,21 @@ def test_environment_names_are_settings(compose: dict[str, Any], service: str) -
     assert image - {"YOUAI_SERVICE"} <= known
 
 
+def test_the_portal_knows_where_the_others_are(compose: dict[str, Any]) -> None:
+    for command in ("migrate", "api", "worker"):
+        told = environment(compose["services"][f"portal-{command}"])
+        urls = {name: url for name, url in told.items() if name.endswith("_URL") and name != "YOUAI_PUBLIC_URL"}
+        others = [service for service in SERVICES if service != "portal"]
+        assert urls == {f"YOUAI_{service.upper()}_URL": f"http://{service}-api:8080" for service in others}
+
+
+def test_the_development_keys_private_half_is_for_the_portal_alone(compose: dict[str, Any]) -> None:
+    for name, part in compose["services"].items():
+        given = {volume.split(":")[-2] for volume in part.get("volumes", ()) if volume.endswith(":ro")}
+        assert ("/portal-keys" in given) == name.startswith("portal-"), name
+        assert ("YOUAI_DEV_PRIVATE_KEY_FILE" in environment(part)) == name.startswith("portal-"), name
+
+
 def test_images_are_pinned_and_those_of_the_embedded_stack(compose: dict[str, Any]) -> None:
     images = {name: part["image"] for name, part in compose["services"].items()}
     assert [image for image in images.values() if not PINNED.match(image)] == []
