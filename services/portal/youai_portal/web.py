@@ -60,6 +60,7 @@ def _environment() -> jinja2.Environment:
         "clock": words.clock,
         "moment": words.moment,
         "short": words.short_moment,
+        "date_short": words.date_short,
         "span": words.span,
         "iso": words.iso,
         "segment": segment,
@@ -308,6 +309,13 @@ def part(
     """A part of a list of which one row more than `limit` was read, sorted by a time and an id; and the next cursor."""
     told = [row | {"_at": row[at].isoformat()} for row in rows]
     return pages.part(told, Page(limit=limit), cursor_of, ("_at", id_))
+
+
+class Fields(dict[str, Any]):
+    """A form's or an answer's fields; what is not there is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 def new_key() -> str:

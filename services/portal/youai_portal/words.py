@@ -175,6 +175,11 @@ def short_moment(at: datetime | str) -> str:
     return f"{local(at):%m-%d %H:%M}"
 
 
+def date_short(at: datetime | str) -> str:
+    """A date, short."""
+    return f"{local(at):%m-%d}"
+
+
 def span(starts: datetime | str, ends: datetime | str, lang: str = "zh") -> str:
     """From when to when."""
     if local(starts).date() == local(ends).date():

@@ -9,7 +9,7 @@ from youai_contracts.codec import rfc3339
 from youai_portal import words
 from youai_portal.clients import Refused
 from youai_portal.store import people
-from youai_portal.web import Desk, Visit, new_key, segment
+from youai_portal.web import Desk, Fields, Visit, new_key, segment
 
 ROLES = ("collector", "venue-staff", "center")
 
@@ -51,7 +51,7 @@ async def show(visit: Visit, form: dict[str, str], refused: Refused | None = Non
     return visit.page(
         "demand_new.html",
         min(refused.status, 503) if refused else 200,
-        form=start | form,
+        form=Fields(start | form),
         refused=refused,
         venues=[venue for venue in venues if venue["kind"] == "venue"],
     )

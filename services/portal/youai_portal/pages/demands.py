@@ -10,7 +10,7 @@ from youai_runtime import problems
 from youai_portal import words
 from youai_portal.clients import Refused
 from youai_portal.store import demands as store
-from youai_portal.web import Desk, Visit, new_key, part, segment
+from youai_portal.web import Desk, Fields, Visit, new_key, part, segment
 
 MOST = 30
 
@@ -100,7 +100,7 @@ async def context(visit: Visit, demand_id: str) -> dict[str, Any]:
     asked = [claim for claim in claims if person and claim["provider_id"] == person.organization_id]
     return {
         "demand": demand,
-        "timeline": lines,
+        "timeline": [line | {"details": Fields(line["details"])} for line in lines],
         "claims": claims,
         "own": own,
         "asked": asked,
@@ -108,6 +108,8 @@ async def context(visit: Visit, demand_id: str) -> dict[str, Any]:
         "is_provider": bool(person and person.has("provider-staff")),
         "done": visit.q("done"),
         "asked_for": visit.q("claim"),
+        "form": Fields(),
+        "command": "",
         "soon": words.days_ahead(datetime.now(UTC), 3, 9),
     }
 
@@ -131,8 +133,6 @@ async def show(
         "demand.html",
         min(refused.status, 503) if refused else 200,
         refused=refused,
-        form=form or {},
-        command=command,
         live_of=f"demand={segment(demand_id)}" + (f"&claim={segment(visit.q('claim'))}" if visit.q("claim") else ""),
-        **found,
+        **found | {"form": Fields(form or {}), "command": command},
     )

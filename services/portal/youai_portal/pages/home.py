@@ -22,6 +22,6 @@ def add(routes: APIRouter, desk: Desk) -> None:
         async with desk.pool.acquire() as connection:
             numbers = await ledger.headline(connection, *bounds)
             latest = await demands.table(connection, demands.Filter(), None, 8)
-            waiting = await demands.table(connection, demands.Filter(state="open"), None, 6)
+            waiting = await demands.table(connection, demands.Filter(state="open"), None, 8)
             opening = await ledger.opening(connection, 8)
         return visit.page("home.html", numbers=numbers, latest=latest, waiting=waiting, opening=opening, month=month)

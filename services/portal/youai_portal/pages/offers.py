@@ -8,7 +8,7 @@ from youai_runtime import problems
 
 from youai_portal.clients import Refused
 from youai_portal.store import demands, offers, people
-from youai_portal.web import Desk, Visit, new_key, part, segment
+from youai_portal.web import Desk, Fields, Visit, new_key, part, segment
 
 MOST = 24
 MOST_SESSIONS = 60
@@ -121,7 +121,7 @@ async def show(
         "slot.html",
         min(refused.status, 503) if refused else 200,
         refused=refused,
-        form={"key": new_key(), "party_size": "1"} | (form or {}),
+        form=Fields({"key": new_key(), "party_size": "1"} | (form or {})),
         live_of=f"slot={segment(slot_id)}" + (f"&venue={segment(visit.q('venue', 200))}" if visit.q("venue") else ""),
         **found,
     )

@@ -10,7 +10,7 @@ from youai_runtime import problems
 from youai_portal import words
 from youai_portal.clients import Refused
 from youai_portal.store import demands, inbox
-from youai_portal.web import Desk, Visit, new_key, segment
+from youai_portal.web import Desk, Fields, Visit, new_key, segment
 
 MOST = 60
 DAYS = 28
@@ -69,7 +69,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
             days = await visit.call("catalog", "GET", f"/v1/places/{segment(resource_id)}/windows", query=query)
         except Refused as error:
             refused = error
-        return visit.page("place.html", resource=resource, days=days, refused=refused)
+        return visit.page("place.html", resource=resource, days=Fields(days), refused=refused)
 
 
 async def show(
@@ -89,6 +89,6 @@ async def show(
         asks=asks,
         owner=owner,
         refused=refused,
-        form={"key": new_key()} | (form or {}),
+        form=Fields({"key": new_key()} | (form or {})),
         done=visit.q("done"),
     )

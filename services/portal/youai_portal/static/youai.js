@@ -53,6 +53,13 @@
     document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
   });
 
+  // At the development sign-in: the role that fits the organization.
+  document.addEventListener("change", function (event) {
+    var role = event.target.dataset && event.target.dataset.role;
+    var fits = role && document.querySelector("input[name=role][value=" + role + "]");
+    if (fits) { fits.checked = true; }
+  });
+
   // A question before what cannot be undone.
   document.addEventListener("submit", function (event) {
     var question = event.target.dataset.ask;
@@ -85,7 +92,7 @@
         xAxis: { type: "value", axisLabel: { fontSize: size, color: ink, hideOverlap: true }, max: place.dataset.max ? Number(place.dataset.max) : null },
         yAxis: {
           type: "category", data: one.names, inverse: place.dataset.inverse === "1", axisTick: { show: false },
-          axisLabel: { fontSize: size, color: ink, width: narrow ? 110 : 190, overflow: "truncate" }
+          axisLabel: { fontSize: size, color: ink, width: (narrow ? 7 : 12) * size, overflow: "truncate" }
         },
         series: one.series.map(function (series) {
           return { type: "bar", name: series.name, data: series.data, barMaxWidth: 16, barGap: "10%" };
