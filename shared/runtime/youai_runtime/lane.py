@@ -92,8 +92,7 @@ class Lane:
             request_timeout_ms=SESSION_TIMEOUT_MS + 4_000,
             retry_backoff_ms=50,
             metadata_max_age_ms=10_000,
-            # A hot partition's next fetch waits for the running fetch of its idle neighbours: keep that short.
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=self.work.fetch_wait_ms,
             max_poll_records=MOST_RECORDS,
         )
         self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))

@@ -92,7 +92,7 @@ class Relay:
     first time after all earlier ones, and drops what it meets again.
     """
 
-    def __init__(self, pool: Pool, producer: AIOKafkaProducer, *, service: str, poll_s: float = 0.03) -> None:
+    def __init__(self, pool: Pool, producer: AIOKafkaProducer, *, service: str, poll_s: float = 0.05) -> None:
         self._pool = pool
         self._publisher = Publisher(producer)
         self._service = service

@@ -40,6 +40,9 @@ class Work:
     """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
     pause_s: float = 0.0
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
+    fetch_wait_ms: int = 50
+    """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running one
+    of its idle neighbours, so short is quick in a rush; long is cheap when idle."""
 
     async def load(self, connection: Connection, partition: int) -> None:
         """Fill memory from the database, under the row's lock."""
@@ -69,6 +72,7 @@ class Projection(Work):
     """A read model: what it writes does not depend on the partition, so all that is at hand is written together."""
 
     pause_s = 0.1
+    fetch_wait_ms = 250
 
     async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
         """`apply` once, with the records of all partitions, each partition's in its order."""
