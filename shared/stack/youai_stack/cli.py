@@ -20,11 +20,17 @@ app = typer.Typer(
 )
 dlq_app = typer.Typer(help="Dead letters: records that a service could not read.", no_args_is_help=True)
 app.add_typer(dlq_app, name="dlq")
+topics_app = typer.Typer(invoke_without_command=True)
+app.add_typer(topics_app, name="topics")
 
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", help="Folder of this stack (default: .youai beside the launcher).", show_default=False),
 ]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+LetterTopic = Annotated[str, typer.Argument(help="A dead-letter topic.")]
+Place = Annotated[int, typer.Argument(min=0)]
 
 
 @app.callback()
@@ -64,7 +70,7 @@ def down(home: HomeOption = None) -> None:
 @app.command()
 def reset(
     home: HomeOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Stop everything and remove the home with all its data."""
     from youai_stack import commands
@@ -125,12 +131,33 @@ def token(
     print(tokens.sign(place.keys, organization=org, role=role, subject=subject, hours=hours))
 
 
-@app.command()
-def topics(home: HomeOption = None) -> None:
-    """List the topics: partitions, records, writer, key."""
-    from youai_stack import commands
+@topics_app.callback()
+def topics(context: typer.Context, home: HomeOption = None) -> None:
+    """List the topics: partitions, records, writer, key. `topics tail` follows one."""
+    from youai_stack import commands_kafka
 
-    commands.topics(_bootstrap(home))
+    context.obj = home
+    if context.invoked_subcommand is None:
+        commands_kafka.topics(_bootstrap(home))
+
+
+@topics_app.command("tail")
+def topics_tail(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="Name of the topic.")],
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="RFC 3339, or so long ago: 90s, 10m, 2h, 1d (default: now)."),
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Events of this type alone; may be repeated.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a topic's records as JSON lines, as they come, until Ctrl-C."""
+    from youai_stack import commands_kafka
+
+    commands_kafka.tail(_bootstrap(home or context.obj), topic, begin, types or [])
 
 
 @app.command()
@@ -140,33 +167,62 @@ def export(
     home: HomeOption = None,
 ) -> None:
     """Write a topic as JSON lines (partition, offset, timestamp, key, headers, data) up to its end as it is now."""
-    from youai_stack import commands
+    from youai_stack import commands_kafka
 
-    commands.export(_bootstrap(home), topic, output)
+    commands_kafka.export(_bootstrap(home), topic, output)
 
 
 @dlq_app.command("list")
 def dlq_list(
     home: HomeOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most letters of each topic, newest.")] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Those that were retried or discarded, too.")] = False,
 ) -> None:
-    """List the dead letters of all services."""
-    from youai_stack import commands
+    """List the dead letters of all services that nothing was done about."""
+    from youai_stack import commands_kafka
 
-    commands.dlq_list(_bootstrap(home), limit)
+    commands_kafka.dlq_list(_bootstrap(home), limit, everything=everything)
 
 
 @dlq_app.command("show")
 def dlq_show(
-    topic: Annotated[str, typer.Argument(help="A dead-letter topic.")],
-    partition: Annotated[int, typer.Argument(min=0)],
-    offset: Annotated[int, typer.Argument(min=0)],
+    topic: LetterTopic,
+    partition: Place,
+    offset: Place,
     home: HomeOption = None,
 ) -> None:
     """Show one dead letter whole: where it came from, why it is here, headers, key and value."""
-    from youai_stack import commands
+    from youai_stack import commands_kafka
 
-    commands.dlq_show(_bootstrap(home), topic, partition, offset)
+    commands_kafka.dlq_show(_bootstrap(home), topic, partition, offset)
+
+
+@dlq_app.command("retry")
+def dlq_retry(
+    topic: LetterTopic,
+    partition: Place,
+    offset: Place,
+    home: HomeOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Append a dead letter's record, as received, to the topic and partition that it came from."""
+    from youai_stack import commands_kafka
+
+    commands_kafka.dlq_retry(_bootstrap(home), topic, partition, offset, yes=yes)
+
+
+@dlq_app.command("discard")
+def dlq_discard(
+    topic: LetterTopic,
+    partition: Place,
+    offset: Place,
+    home: HomeOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Mark a dead letter as done, with nothing done about it."""
+    from youai_stack import commands_kafka
+
+    commands_kafka.dlq_discard(_bootstrap(home), topic, partition, offset, yes=yes)
 
 
 def _home(path: Path | None) -> Any:
@@ -220,6 +276,10 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except Exception as error:
+        from youai_stack import disk
+
+        if disk.is_full(error):
+            _fail(f"The disk is full: {error}. Free some space and try again.")
         _fail(f"Something went wrong: {type(error).__name__}: {error}. `youai --debug ...` shows where.")
 
 

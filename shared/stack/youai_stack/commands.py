@@ -1,13 +1,9 @@
 """What the commands do and show: everything here is for a person at a terminal."""
 
-import asyncio
 import json
-import os
-import secrets
 import select
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from youai_stack import launch
+from youai_stack import disk, launch
 from youai_stack.display import Display
 from youai_stack.errors import StackError
 from youai_stack.home import Home
@@ -36,14 +32,22 @@ def up(home: Home, *, detach: bool, containers: bool, new_ports: bool) -> None:
     for number in stops:
         # Whoever stops us on the way up stops what has come up so far, whatever we inherited from a script.
         signal.signal(number, signal.default_int_handler)
-    with Display(console) as display:
-        result = launch.up(
-            home,
-            stack="containers" if containers else "embedded",
-            new_ports=new_ports,
-            with_parent=not detach,
-            on_progress=display.on_progress,
-        )
+    if said := disk.full(home):
+        raise StackError(said)
+    try:
+        with Display(console) as display:
+            result = launch.up(
+                home,
+                stack="containers" if containers else "embedded",
+                new_ports=new_ports,
+                with_parent=not detach,
+                on_progress=display.on_progress,
+            )
+    except (StackError, OSError) as error:
+        # Whatever failed first, a disk that ran full on the way is why.
+        if said := disk.full(home):
+            raise StackError(said) from error
+        raise
     waited = f", downloads {result.download_seconds:.1f} s" if result.download_seconds else ""
     console.print(f"Up in {result.seconds:.1f} s{waited}.\n")
     _addresses(home, result.status)
@@ -51,10 +55,15 @@ def up(home: Home, *, detach: bool, containers: bool, new_ports: bool) -> None:
         return
     console.print("\nCtrl-C stops it.")
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    warned = False
     while signal.sigtimedwait(stops, 0.5) is None:
+        said = disk.full(home)
         if home.supervisor() is None:
             home.end_stale()
-            raise StackError(f"The supervisor is gone: see {home.log('supervisor')}; `youai up` starts again.")
+            raise StackError(said or f"The supervisor is gone: see {home.log('supervisor')}; `youai up` starts again.")
+        if said and not warned:
+            console.print(said, style="bold red", soft_wrap=True)
+        warned = said is not None
     console.print("Stopping …")
     launch.down(home)
     console.print("Down. The data stays.")
@@ -68,13 +77,9 @@ def down(home: Home) -> None:
 
 def reset(home: Home, *, yes: bool) -> None:
     home.require()
-    if not yes:
-        if not sys.stdin.isatty():
-            raise StackError("`youai reset` removes all data: say --yes where nobody can be asked.")
-        answer = input(f"Remove {home.path} with all its data? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes"):
-            console.print("Nothing was removed.")
-            return
+    if not yes and not agreed("`youai reset` removes all data", f"Remove {home.path} with all its data?"):
+        console.print("Nothing was removed.")
+        return
     launch.down(home)
     home.destroy()
     console.print(f"Removed {home.path}.", soft_wrap=True)
@@ -83,16 +88,28 @@ def reset(home: Home, *, yes: bool) -> None:
 def status(home: Home, *, as_json: bool) -> None:
     known = home.status()
     is_down = known["state"] == "down"
+    said = disk.full(home) if home.exists() else None
+    if said:
+        known["disk"] = said
     if as_json:
         print(json.dumps(known, ensure_ascii=False, indent=2))
     elif is_down:
-        raise StackError(f"No stack is running in {home.path}: start one with `youai up`.")
+        raise StackError(said or f"No stack is running in {home.path}: start one with `youai up`.")
     else:
         console.print(f"[bold]{escape(known['home'])}[/] is {known['state']}\n", soft_wrap=True)
         _addresses(home, known)
         _processes(known)
+        if said:
+            console.print(f"\n{escape(said)}", style="bold red", soft_wrap=True)
     if is_down:
         raise SystemExit(1)
+
+
+def agreed(what: str, question: str) -> bool:
+    """Ask. Raises StackError, saying what the command does, where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise StackError(f"{what}: say --yes where nobody can be asked.")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _addresses(home: Home, known: dict[str, Any]) -> None:
@@ -164,73 +181,3 @@ def _print_from(log: Path, start: int, prefix: bool) -> int:
     for line in whole.decode(errors="replace").splitlines():
         print(f"{log.stem} | {line}" if prefix else line)
     return start + len(whole) + len(end)
-
-
-def topics(bootstrap: str) -> None:
-    from youai_stack.topics import listed
-
-    table = Table("topic", "partitions", "records", "written by", "key", box=None, pad_edge=False, header_style="dim")
-    for topic in asyncio.run(listed(bootstrap)):
-        table.add_row(topic.name, str(topic.partitions), f"{topic.records:,}", topic.writer, topic.key)
-    console.print(table)
-
-
-def export(bootstrap: str, topic: str, output: Path | None) -> None:
-    from youai_stack.export import export as run
-
-    if output is None:
-        asyncio.run(run(bootstrap, topic, sys.stdout.buffer.write))
-        sys.stdout.buffer.flush()
-        return
-    begun = time.monotonic()
-    # Beside the file, then in its place: an export that was cut short leaves no half of itself.
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
-    try:
-        with open(part, "wb", buffering=1 << 20) as file:
-            count = asyncio.run(run(bootstrap, topic, file.write))
-        os.replace(part, output)
-    except OSError as error:
-        raise StackError(f"{output} cannot be written: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
-    took = time.monotonic() - begun
-    print(f"{count:,} records of {topic} written to {output} in {took:.1f} s", file=sys.stderr)
-
-
-def dlq_list(bootstrap: str, limit: int) -> None:
-    from youai_stack import dlq
-
-    found, total = asyncio.run(dlq.letters(bootstrap, limit))
-    if not found:
-        console.print("There are no dead letters.")
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("topic", "partition", "offset", "from", "error"):
-        # A place is for copying into `dlq show`: folded where it must be, never cut.
-        table.add_column(name, overflow="fold", no_wrap=name == "topic")
-    for letter in found:
-        place = (letter.topic, str(letter.partition), str(letter.offset))
-        table.add_row(*place, escape(letter.source), escape(letter.error))
-    console.print(table)
-    if total > len(found):
-        console.print(f"\n{len(found)} of {total} are shown: --limit shows more.", style="dim")
-
-
-def dlq_show(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    from youai_stack import dlq
-
-    letter = asyncio.run(dlq.letter(bootstrap, topic, partition, offset))
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    for name, text in (
-        ("from", letter.source),
-        ("error", letter.error),
-        ("attempts", letter.attempts),
-        ("key", "(none)" if letter.key is None else letter.key),
-    ):
-        table.add_row(name, escape(text))
-    for name, text in letter.headers.items():
-        table.add_row(f"header {escape(name)}", escape(text))
-    console.print(table)
-    print(f"\n{letter.value}")

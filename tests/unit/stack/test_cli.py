@@ -62,7 +62,14 @@ def test_help_does_not_import_what_it_does_not_need() -> None:
     [
         (["status"], 1, "No stack is running"),
         (["topics"], 1, "No stack is running"),
+        (["topics", "tail", "youai.offer.v1"], 1, "No stack is running"),
+        (["topics", "tail"], 2, "Missing argument"),
+        (["topics", "head"], 2, "head"),
         (["export", "youai.offer.v1"], 1, "No stack is running"),
+        (["dlq", "retry", "youai.catalog.dead-letter.v1", "0", "1"], 1, "No stack is running"),
+        (["dlq", "discard", "youai.catalog.dead-letter.v1", "0", "1", "--yes"], 1, "No stack is running"),
+        (["dlq", "discard", "youai.catalog.dead-letter.v1", "0", "-1"], 2, "-1"),
+        (["dlq", "retry", "youai.catalog.dead-letter.v1", "x", "1"], 2, "Invalid value"),
         (["logs", "kafka"], 1, "There is no stack in"),
         (["token", "--org", "a", "--role", "center"], 1, "There is no stack in"),
         (["reset", "--yes"], 1, "There is no stack in"),
@@ -89,6 +96,24 @@ def test_status_for_programs_is_json_even_when_all_is_down(youai: Youai) -> None
 def test_down_where_nothing_runs_is_fine(youai: Youai) -> None:
     shown = youai("down")
     assert (shown.code, "Nothing is running" in shown.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["topics", "tail", "youai.offer.v1", "--from", "noon"], "`noon` is no time"),
+        (["topics", "tail", "youai.offer.v1", "--type", "offer-eaten"], "has no type `offer-eaten`"),
+        (["dlq", "retry", "youai.offer.v1", "0", "1"], "is no dead-letter topic"),
+        (["dlq", "discard", "youai.offer.v1", "0", "1"], "is no dead-letter topic"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anybody_is_asked(
+    youai: Youai, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    monkeypatch.setenv("YOUAI_KAFKA", "127.0.0.1:1")
+    shown = youai(*words)
+    assert (shown.code, len(shown.err.splitlines())) == (1, 1)
+    assert says in shown.err
 
 
 def test_debug_shows_where(youai: Youai) -> None:
