@@ -41,8 +41,8 @@ class Work:
     pause_s: float = 0.0
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
     fetch_wait_ms: int = 50
-    """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running one
-    of its idle neighbours, so short is quick in a rush; long is cheap when idle."""
+    """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running
+    one of its idle neighbours, so short is quick in a rush; long is cheap when idle."""
 
     async def load(self, connection: Connection, partition: int) -> None:
         """Fill memory from the database, under the row's lock."""
