@@ -18,7 +18,7 @@ _POSTED = (
     "demand_id, venue_id, venue_name, town, category, title, description, residents, wanted_from, wanted_until,"
     " places_wanted, posted_by_role, on_behalf"
 )
-_CLAIM = (
+CLAIM = (
     "claim_id, demand_id, provider_id, provider_name, status, requested_at, requested_by_subject,"
     " requested_by_organization, decided_at, reason, reason_zh, reason_en, winner_id, winner_name, lease_until,"
     " scheduled_at, place, note, ending, ended_by_subject, ended_by_organization, explanation"
@@ -103,23 +103,14 @@ async def lock(connection: Connection, demand_id: str, acting_for: str) -> Known
 
 async def lock_all(connection: Connection, demand_ids: Sequence[str]) -> dict[str, Demand]:
     """Lock demands' rows, in the order of their ids, then read them with their live claims."""
-    return await _read(connection, demand_ids, " FOR UPDATE")
-
-
-async def read(connection: Connection, demand_id: str) -> Demand | None:
-    """A demand as commands see it, not locked; None if there is none."""
-    return (await _read(connection, [demand_id], "")).get(demand_id)
-
-
-async def _read(connection: Connection, demand_ids: Sequence[str], locking: str) -> dict[str, Demand]:
     rows = await connection.fetch(
         "SELECT demand_id, venue_id, places_wanted, wanted_until, state, claimed_at FROM demand"
-        f" WHERE demand_id = ANY($1::text[]) ORDER BY demand_id{locking}",
+        " WHERE demand_id = ANY($1::text[]) ORDER BY demand_id FOR UPDATE",
         demand_ids,
     )
     # Statements of their own: they see what was committed while the locks were waited for.
     live = await connection.fetch(
-        f"SELECT {_CLAIM} FROM claim WHERE demand_id = ANY($1::text[]) AND status = 'confirmed'"
+        f"SELECT {CLAIM} FROM claim WHERE demand_id = ANY($1::text[]) AND status = 'confirmed'"
         " ORDER BY decided_at, claim_id",
         demand_ids,
     )
@@ -136,7 +127,7 @@ async def _read(connection: Connection, demand_ids: Sequence[str], locking: str)
             places_wanted=row["places_wanted"],
             wanted_until=row["wanted_until"],
             state=row["state"],
-            live=tuple(_claim(one) for one in live if one["demand_id"] == row["demand_id"]),
+            live=tuple(claim_of(one) for one in live if one["demand_id"] == row["demand_id"]),
             undecided=waiting.get(row["demand_id"], 0),
             claimed_at=row["claimed_at"],
         )
@@ -146,8 +137,8 @@ async def _read(connection: Connection, demand_ids: Sequence[str], locking: str)
 
 async def claims_of(connection: Connection, claim_ids: Sequence[str]) -> dict[str, Claim]:
     """Claims by id; their demands' rows are locked."""
-    rows = await connection.fetch(f"SELECT {_CLAIM} FROM claim WHERE claim_id = ANY($1::text[])", claim_ids)
-    return {row["claim_id"]: _claim(row) for row in rows}
+    rows = await connection.fetch(f"SELECT {CLAIM} FROM claim WHERE claim_id = ANY($1::text[])", claim_ids)
+    return {row["claim_id"]: claim_of(row) for row in rows}
 
 
 async def insert_claim(connection: Connection, claim: Claim, demand_id: str, at: datetime) -> None:
@@ -256,7 +247,8 @@ async def overdue(connection: Connection, at: datetime) -> list[str]:
     return [row["demand_id"] for row in rows]
 
 
-def _claim(row: asyncpg.Record) -> Claim:
+def claim_of(row: asyncpg.Record) -> Claim:
+    """A claim's row (CLAIM) as commands see it."""
     ended_by = row["ended_by_subject"]
     return Claim(
         claim_id=row["claim_id"],

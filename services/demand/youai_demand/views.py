@@ -71,15 +71,16 @@ async def whole(connection: Connection, demand_id: str, acting_for: str, at: dat
     """A demand with its claims and its story, as the acting organization may see it; None if there is none."""
     row = await connection.fetchrow(
         f"SELECT {_ROW}, {_TEAMS}, d.posted_by_role, d.on_behalf, d.withdrawn_reason, d.comment,"
-        " acts_for($2, d.venue_id) AS own FROM demand AS d WHERE d.demand_id = $1",
+        " d.claimed_at, (SELECT count(*) FROM claim AS c WHERE c.demand_id = d.demand_id AND c.status = 'requested')"
+        " AS undecided, acts_for($2, d.venue_id) AS own FROM demand AS d WHERE d.demand_id = $1",
         demand_id,
         acting_for,
     )
     if row is None:
         return None
     claims = await connection.fetch(
-        f"SELECT {_CLAIM}, acts_for($2, c.provider_id) AS own FROM claim AS c WHERE c.demand_id = $1"
-        f" ORDER BY c.status = 'confirmed' DESC, c.requested_at DESC, c.claim_id LIMIT {MOST_SHOWN}",
+        f"SELECT {store.CLAIM}, acts_for($2, provider_id) AS own FROM claim WHERE demand_id = $1"
+        f" ORDER BY status = 'confirmed' DESC, requested_at DESC, claim_id LIMIT {MOST_SHOWN}",
         demand_id,
         acting_for,
     )
@@ -88,8 +89,16 @@ async def whole(connection: Connection, demand_id: str, acting_for: str, at: dat
         f" ORDER BY entry_id DESC LIMIT {MOST_SHOWN}",
         demand_id,
     )
-    demand = await store.read(connection, demand_id)
-    assert demand is not None
+    demand = domain.Demand(
+        demand_id=demand_id,
+        venue_id=row["venue_id"],
+        places_wanted=row["places_wanted"],
+        wanted_until=row["wanted_until"],
+        state=row["state"],
+        live=tuple(store.claim_of(one) for one in claims if one["status"] == "confirmed"),
+        undecided=row["undecided"],
+        claimed_at=row["claimed_at"],
+    )
     own: bool = row["own"]
     return _row(row) | {
         "can": domain.can(demand, at),
