@@ -23,7 +23,7 @@ from tests.support.market import Market, new_id, session_body
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-DEAD_LETTERS = topics.MATCHING_DEAD_LETTER.name
+DEAD_LETTERS = topics.dead_letter("matching").name
 
 
 @dataclass
