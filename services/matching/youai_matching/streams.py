@@ -151,7 +151,10 @@ class Intake(Work):
     ) -> None:
         self.name = name
         self.topic = topic
-        self._rule_version = rules.named(rule_name).version
+        chosen = rules.named(rule_name)
+        if topic is topics.DEMAND and "claim-free" not in chosen.texts:
+            raise ValueError(f"rule version {rule_name} has no words for claims: set YOUAI_RULES to a later one")
+        self._rule_version = chosen.version
         self._publisher = publisher
         self._pool = pool
 
