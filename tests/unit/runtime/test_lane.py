@@ -1,6 +1,8 @@
 """A lane: every record once, in order, in the transaction that moves progress; or it stops and says so."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
@@ -311,3 +313,27 @@ async def test_an_id_of_another_kind_is_never_dropped() -> None:
     scene.consumer.log[0] = [Rec(0, offset, id) for offset, id in enumerate(ids)]
     await scene.run()
     assert scene.work.worked(0) == list(range(len(ids)))
+
+
+@dataclass(frozen=True)
+class Retried(Rec):
+    """A dead letter appended again under its old id, for one service."""
+
+    service: str = "test"
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        return [*super().headers, ("dead-letter-retried-for", self.service.encode())]
+
+
+async def test_a_retried_dead_letter_is_read_again_by_the_service_that_refused_it_alone() -> None:
+    scene = Scene(p0=0)
+    again = [
+        Retried(0, 2, "test-1"),
+        Retried(0, 3, "test-1", service="other"),
+        Rec(0, 4, "test-1"),
+        Rec(0, 5, "test-3"),
+    ]
+    scene.consumer.log[0] = [Rec(0, 0, "test-1"), Rec(0, 1, "test-2"), *again]
+    await scene.run()
+    assert scene.work.worked(0) == [0, 1, 2, 5]
