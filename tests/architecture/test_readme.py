@@ -1,5 +1,6 @@
 """What a stranger reads agrees with the code: the topic table, the commands, the settings, the links, the picture."""
 
+import ast
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,7 +9,7 @@ import pytest
 from youai_contracts.topics import TOPICS
 from youai_runtime.settings import ServiceSettings
 
-from tests.architecture import commands, topic_table
+from tests.architecture import commands, topic_table, workspace
 from tests.architecture import picture as drawing
 from tests.architecture.workspace import ROOT, SERVICES
 
@@ -55,6 +56,31 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     # A path in backticks is from the repository's root, and begins with one of its folders.
     paths = set(re.findall(r"`((?:services|shared|verifier|examples|deploy|docs|tests)/[\w./-]+)`", text))
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def unknown_functions(text: str) -> list[str]:
+    """The functions that a walk names, as `name()` or `Class.name()`, and that no file of their section defines."""
+    lost = []
+    for section in re.split(r"^#{2,3} ", text, flags=re.MULTILINE):
+        files = [ROOT / path for path in re.findall(r"`((?:services|shared|verifier)/[\w./-]+\.py)`", section)]
+        defined = {
+            f"{owner}.{node.name}" if owner else node.name
+            for file in files
+            for owner, node in workspace.functions(ast.parse(file.read_text()))
+        }
+        named = re.findall(r"`([\w.]+)\(\)`", section)
+        plain = {name.split(".")[-1] for name in defined}
+        lost += [name for name in named if name not in (defined if "." in name else plain)]
+    return lost
+
+
+def test_walkthrough_names_functions_that_are_there() -> None:
+    assert unknown_functions((ROOT / "docs" / "walkthrough.md").read_text()) == []
+
+
+def test_walkthrough_check_bites() -> None:
+    text = "### `services/matching/youai_matching/domain/slot.py`\n`decide()` `decided()` `_Turn.open()` `Turn.open()`"
+    assert unknown_functions(text) == ["decided", "Turn.open"]
 
 
 def test_settings_table_is_the_settings() -> None:

@@ -48,6 +48,14 @@ def imports(tree: ast.AST) -> Iterator[Import]:
                 yield Import(f"{prefix}.{alias.name}", node.lineno)
 
 
+def functions(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function in the tree, those inside others included, each with the class that it stands in (or "")."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield owner, node
+        yield from functions(node, node.name if isinstance(node, ast.ClassDef) else owner)
+
+
 def dotted(node: ast.AST) -> str:
     """`a.b.c` of an attribute chain; empty where it is none."""
     if isinstance(node, ast.Name):
