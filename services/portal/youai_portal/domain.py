@@ -250,8 +250,9 @@ def month_bounds(month: str) -> tuple[datetime, datetime] | None:
         first = datetime.strptime(month, "%Y-%m").replace(tzinfo=SHANGHAI)
     except ValueError:
         return None
-    following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return (first, following) if 2000 <= first.year < 2200 else None
+    if not 2000 <= first.year < 2200:
+        return None
+    return first, (first.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 def rate(part: int, whole: int) -> str:

@@ -129,6 +129,8 @@ class Desk:
         person, unread = found or (None, 0)
         visit = Visit(self, request, seal, seat, person, unread)
         request.state.visit = visit
+        if "\x00" in request.scope["path"]:  # no id has it, and no database takes it
+            raise Problem(404, "not-found", "没有这个页面。", "There is no such page.")
         return visit
 
 
