@@ -1,6 +1,7 @@
 """Both ledgers side by side: what people want and what the city has, as charts, tables and a workbook."""
 
 import asyncio
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,51 +13,77 @@ from youai_portal.store import demands, ledger
 from youai_portal.web import Desk, Visit
 
 MOST_PROVIDERS = 200
+FRESH_S = 3.0
+"""Seconds that summed numbers are shown for."""
+MOST_SCOPES = 200
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
     """Add the page and the workbook."""
     here = Annotated[Visit, Depends(desk.visit)]
+    recent = _Recent()
 
     @routes.get("/ledger")
     async def page(visit: here) -> Response:
-        found = await _read(visit)
+        found = await _read(visit, recent)
         return visit.page("ledger.html", charts=_charts(visit, found), **found)
 
     @routes.get("/ledger.xlsx", include_in_schema=True)
     async def download(visit: here) -> Response:
-        found = await _read(visit)
+        found = await _read(visit, recent)
         made = datetime.now(words.SHANGHAI)
         content = await asyncio.to_thread(workbook.make, found, visit.lang, made)
         name = f"youai-ledger-{found['month'] or 'all'}.xlsx"
         return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-async def _read(visit: Visit) -> dict[str, Any]:
+class _Recent:
+    """Sums of the last seconds: everybody looks at the same ledger, and it reads every session of the city."""
+
+    def __init__(self) -> None:
+        self._kept: dict[ledger.Scope, tuple[float, dict[str, Any]]] = {}
+
+    def get(self, scope: ledger.Scope) -> dict[str, Any] | None:
+        """What was summed for this scope a moment ago."""
+        at, found = self._kept.get(scope, (0.0, None))
+        return found if time.monotonic() - at < FRESH_S else None
+
+    def put(self, scope: ledger.Scope, found: dict[str, Any]) -> None:
+        """Keep what was summed; few scopes at a time."""
+        if len(self._kept) >= MOST_SCOPES:
+            self._kept.clear()
+        self._kept[scope] = (time.monotonic(), found)
+
+
+async def _read(visit: Visit, recent: _Recent) -> dict[str, Any]:
     month = visit.q("month")
     bounds = domain.month_bounds(month) if month else None
     since, until = bounds or (None, None)
     scope = ledger.Scope(visit.q("category"), visit.q("town"), since, until)
+    known = recent.get(scope)
+    if known is not None:
+        return known
     async with visit.desk.pool.acquire() as connection:
-        categories = await ledger.by(connection, scope, "category")
-        towns = await ledger.by(connection, scope, "town")
-        months = await ledger.by(connection, scope, "month")
+        sums = await ledger.balance(connection, scope)
         providers = await ledger.providers(connection, scope, MOST_PROVIDERS)
         known_towns = await demands.towns(connection)
         known_months = await ledger.months(connection)
+    categories = sums["category"]
     names = [name for name in categories[0] if name != "name"] if categories else []
-    return {
+    read = {
         "scope": scope,
         "month": month if bounds else "",
         "categories": categories,
-        "towns": towns,
-        "months": months,
+        "towns": sums["town"],
+        "months": sums["month"],
         "providers": [dict(row) for row in providers],
         "known_towns": known_towns,
         "month_pairs": [(one, one) for one in known_months],
         "total": {name: sum(row[name] for row in categories) for name in names},
     }
+    recent.put(scope, read)
+    return read
 
 
 def _charts(visit: Visit, found: dict[str, Any]) -> str:

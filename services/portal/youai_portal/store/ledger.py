@@ -53,36 +53,42 @@ _UNMET = f"""
 """
 
 
-async def by(connection: Connection, scope: Scope, what: str) -> list[dict[str, Any]]:
-    """Both sides summed by `what` (category, town or month), the largest gap first."""
-    assert what in ("category", "town", "month")
+async def balance(connection: Connection, scope: Scope) -> dict[str, list[dict[str, Any]]]:
+    """Both sides summed by category and by town (the largest gap first) and by month, read in one pass."""
+    sets = "GROUP BY GROUPING SETS ((category), (town), (month))"
+    which = "CASE WHEN GROUPING(category) = 0 THEN 'category' WHEN GROUPING(town) = 0 THEN 'town' ELSE 'month' END"
+    name = "CASE WHEN GROUPING(category) = 0 THEN category WHEN GROUPING(town) = 0 THEN town ELSE month END"
     rows = await connection.fetch(
         f"""
-        WITH wanted AS MATERIALIZED ({_WANTED}), held AS MATERIALIZED ({_HELD}), unmet AS MATERIALIZED ({_UNMET}),
-        w AS (SELECT {what} AS name, count(*) AS demands,
+        WITH w AS (SELECT {which} AS which, {name} AS name, count(*) AS demands,
                 count(*) FILTER (WHERE state IN ('open', 'expired')) AS undone,
                 count(*) FILTER (WHERE state = 'fulfilled') AS fulfilled,
                 coalesce(sum(residents) FILTER (WHERE state IN ('open', 'expired')), 0) AS residents
-              FROM wanted GROUP BY 1),
-        h AS (SELECT {what} AS name, count(DISTINCT offer_id) AS offers, count(*) AS sessions, sum(capacity) AS places,
-                sum(taken) AS taken, coalesce(sum(capacity - taken) FILTER (WHERE coming), 0) AS free
-              FROM held GROUP BY 1),
-        u AS (SELECT {what} AS name, count(*) AS unmet, sum(party_size) AS unmet_places FROM unmet GROUP BY 1)
-        SELECT name, coalesce(demands, 0) AS demands, coalesce(undone, 0) AS undone,
+              FROM ({_WANTED}) AS wanted {sets}),
+        h AS (SELECT {which} AS which, {name} AS name, count(DISTINCT offer_id) AS offers, count(*) AS sessions,
+                sum(capacity) AS places, sum(taken) AS taken,
+                coalesce(sum(capacity - taken) FILTER (WHERE coming), 0) AS free
+              FROM ({_HELD}) AS held {sets}),
+        u AS (SELECT {which} AS which, {name} AS name, count(*) AS unmet, sum(party_size) AS unmet_places
+              FROM ({_UNMET}) AS unmet {sets})
+        SELECT which, name, coalesce(demands, 0) AS demands, coalesce(undone, 0) AS undone,
             coalesce(fulfilled, 0) AS fulfilled, coalesce(residents, 0)::bigint AS residents,
-            coalesce(unmet, 0) AS unmet,
-            coalesce(unmet_places, 0)::bigint AS unmet_places, coalesce(offers, 0) AS offers,
-            coalesce(sessions, 0) AS sessions, coalesce(places, 0)::bigint AS places,
-            coalesce(taken, 0)::bigint AS taken,
-            coalesce(free, 0)::bigint AS free,
+            coalesce(unmet, 0) AS unmet, coalesce(unmet_places, 0)::bigint AS unmet_places,
+            coalesce(offers, 0) AS offers, coalesce(sessions, 0) AS sessions, coalesce(places, 0)::bigint AS places,
+            coalesce(taken, 0)::bigint AS taken, coalesce(free, 0)::bigint AS free,
             (coalesce(residents, 0) + coalesce(unmet_places, 0) - coalesce(free, 0))::bigint AS gap
-        FROM w FULL JOIN h USING (name) FULL JOIN u USING (name)
-        ORDER BY {"name" if what == "month" else "gap DESC, name"}
+        FROM w FULL JOIN h USING (which, name) FULL JOIN u USING (which, name)
+        ORDER BY gap DESC, name
         """,
         *scope.values(),
         list(UNMET_REASONS),
     )
-    return [dict(row) for row in rows]
+    found: dict[str, list[dict[str, Any]]] = {"category": [], "town": [], "month": []}
+    for row in rows:
+        if row["name"] is not None:
+            found[row["which"]].append({name: value for name, value in row.items() if name != "which"})
+    found["month"].sort(key=lambda row: str(row["name"]))
+    return found
 
 
 async def providers(connection: Connection, scope: Scope, limit: int) -> list[asyncpg.Record]:
