@@ -5,14 +5,14 @@ import contextlib
 import json
 import signal
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest_asyncio
 from youai_contracts import codec, topics
 from youai_contracts.events import NotificationRead, NotificationSent
-from youai_notify.feed import MOST_OF_ONE
+from youai_notify.events import MOST_OF_ONE
 
 from tests.support import kafka
 from tests.support.client import Caller, assert_problem
@@ -278,6 +278,69 @@ async def test_a_venue_sees_its_promotion_arrive(stack: Stack, market: Market) -
     assert [event.kind for event in sent if isinstance(event, NotificationSent)] == [oldest["kind"], newest["kind"]]
     assert isinstance(marked, NotificationRead)
     assert marked.notification_id == oldest["notification_id"]
+
+
+async def test_a_demand_and_its_claims_are_told_to_all_concerned(stack: Stack, market: Market) -> None:
+    """From demand's own calls, through matching's decisions, into the inboxes of all."""
+    venue = await station(market)
+    departments = [
+        await market.register(new_id("department"), market.center_id, "provider", "department", categories=categories)
+        for categories in (["环保"], [], [], [])
+    ]
+
+    async def known() -> bool:
+        rows = await stack.ask("notify", "SELECT FROM organization WHERE organization_id = $1", departments[-1])
+        asked = await market.caller("demand", venue, "venue-staff").get("/v1/demands")
+        return len(rows) == 1 and asked.status_code == 200
+
+    await eventually(known, 20, "the departments are known")
+    now = datetime.now(UTC)
+    wanted = {
+        "category": "环保",
+        "title": "垃圾分类入户宣传",
+        "residents": 60,
+        "wanted_from": now.isoformat(),
+        "wanted_until": (now + timedelta(days=9)).isoformat(),
+    }
+
+    async def posted() -> str:
+        answer = await market.caller("demand", venue, "venue-staff").post("/v1/demands", wanted, key=venue)
+        return str(answer.json()["demand_id"]) if answer.status_code in (200, 201) else ""
+
+    demand_id = await eventually(posted, 20, "the demand is posted")
+
+    async def told(recipient: str, *kinds: str) -> list[dict[str, Any]]:
+        async def there() -> list[dict[str, Any]]:
+            found = views(await market.caller("notify", recipient, "provider-staff").get(INBOX))
+            return found if [one["kind"] for one in reversed(found)] == list(kinds) else []
+
+        return await eventually(there, 30, f"{recipient} is told {kinds}")
+
+    (fits,) = await told(departments[0], "demand-fits")
+    assert (fits["subject_id"], fits["title_zh"]) == (demand_id, "新需求：垃圾分类入户宣传")
+    path = f"/v1/demands/{demand_id}"
+
+    async def claim(provider: str) -> str:
+        answer = await market.caller("demand", provider, "provider-staff").post(f"{path}/claims", key=provider)
+        return provider if answer.status_code == 202 else ""  # 409: it was decided before this one came
+
+    racers = [racer for racer in await asyncio.gather(*(claim(one) for one in departments[1:])) if racer]
+    (fate,) = await told(venue, "demand-claimed")
+    (winner,) = [racer for racer in racers if racer in fate["body_zh"]]
+    await told(winner, "claim-confirmed")
+    for loser in set(racers) - {winner}:
+        (lost,) = await told(loser, "claim-rejected")
+        assert winner in lost["body_zh"]  # the market's names hold the ids
+    answer = await market.caller("demand", winner, "provider-staff").post(
+        f"{path}/schedule", {"scheduled_at": wanted["wanted_until"]}
+    )
+    assert answer.status_code == 200, answer.text
+    await told(venue, "demand-claimed", "demand-scheduled")
+    done = {"rating": 5, "residents_served": 58, "comment": "好"}
+    answer = await market.caller("demand", venue, "venue-staff").post(f"{path}/fulfil", done)
+    assert answer.status_code == 200, answer.text
+    newest, _ = await told(winner, "claim-confirmed", "demand-fulfilled")
+    assert "评分5分" in newest["body_zh"]
 
 
 async def test_streams_are_bounded_and_a_place_that_is_left_can_be_taken(stack: Stack, market: Market) -> None:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from youai_contracts.events import Event
 from youai_notify.streams import SERVICE
-from youai_runtime.lane import Record
+from youai_runtime.work import Record
 
 from tests.support.notify_alone import Alone, Rec, apply, database_of, id_of, serving
 from tests.support.stack import Stack
@@ -155,6 +155,15 @@ async def test_a_demand_goes_to_the_departments_whose_categories_fit_as_known_th
     assert told == Counter([("dept-1", "d-1"), ("dept-1", "d-2"), ("dept-2", "d-2"), ("dept-3", "d-4")])
 
 
+async def test_a_resource_is_called_what_it_was_called_when_asked_for(alone: Alone) -> None:
+    """In one batch as over several: the name is the last one before the ask in its own partition."""
+    await alone.read(listed(title="甲"), asked(), listed(title="乙"), asked(ask_id="ask-2"))
+    await alone.read(asked(ask_id="ask-3"), listed(title="丙"))
+    await alone.read(answered())
+    assert [row["title_zh"][-1] for row in await alone.inbox("owner")] == ["甲", "乙", "乙"]
+    assert [row["title_zh"][-1] for row in await alone.inbox(VENUE)] == ["丙"]
+
+
 async def test_what_cannot_be_read_is_a_dead_letter_and_hinders_nobody(alone: Alone) -> None:
     await alone.read(offer(), session())
     good = alone.log.append(booking("confirmed"), booking("rejected", venue_id="station-2"))
@@ -225,22 +234,21 @@ async def test_an_inbox_is_committed_in_the_order_of_its_positions(alone: Alone)
     ]
 
 
-async def test_batches_that_share_inboxes_never_lock_each_other_out(alone: Alone) -> None:
-    """Sixteen batches at once, the same venues in each in another order."""
-    slots = [f"slot-{n}" for n in range(16)]
-    await alone.read(offer(), *(session(slot) for slot in slots))
-    venues = [f"venue-{n}" for n in range(40)]
-
-    async def batch(number: int) -> None:
-        turned = venues[number * 7 % 40 :] + venues[: number * 7 % 40]
-        events = [booking("confirmed", slot_id=slots[number], venue_id=venue, request_id=venue) for venue in turned]
-        await alone.work(list(zip(events, alone.log.append(*events), strict=True)))
-
-    await asyncio.gather(*(batch(number) for number in range(16)))
-    rows = await alone.pool.fetch(
-        "SELECT recipient_id, array_agg(position ORDER BY position) AS p FROM inbox GROUP BY 1"
-    )
-    assert {row["recipient_id"]: row["p"] for row in rows} == {venue: list(range(1, 17)) for venue in venues}
+async def test_inboxes_are_locked_in_one_order_whatever_the_batch_s(alone: Alone) -> None:
+    """A batch that waits for inbox b holds none behind it: else two batches could wait for each other."""
+    await alone.read(offer(), session())
+    await alone.read(*(booking("confirmed", venue_id=venue, request_id=venue) for venue in "abc"))
+    again = [booking("rejected", venue_id=venue, request_id=f"again-{venue}") for venue in "cba"]
+    lock = "SELECT FROM recipient WHERE recipient_id = $1 FOR UPDATE NOWAIT"
+    async with alone.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.fetch(lock, "b")
+            working = asyncio.create_task(alone.read(*again))
+            await eventually(lambda: blocked(alone), 10, "the batch waits for b")
+            await connection.fetch(lock, "c")
+        await working
+    for venue in "abc":
+        assert await alone.kinds(venue) == ["booking-confirmed", "booking-rejected"]
 
 
 async def test_a_large_batch_takes_no_more_statements_than_a_small_one(alone: Alone) -> None:

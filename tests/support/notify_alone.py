@@ -16,14 +16,14 @@ from fastapi import FastAPI
 from youai_contracts import codec, topics
 from youai_contracts.events import Event, NotificationRead, NotificationSent
 from youai_notify.api import make_api
-from youai_notify.feed import Listeners
 from youai_notify.settings import Settings
 from youai_notify.streams import Bookings, Claims, Demands, Offers, Organizations, Resources
 from youai_runtime import database
 from youai_runtime.auth import Authenticator
 from youai_runtime.database import Connection
 from youai_runtime.kafka import partition_of
-from youai_runtime.lane import Record, Work
+from youai_runtime.live import Listeners
+from youai_runtime.work import Record, Work
 from youai_stack.tokens import public_key_file
 
 from tests.support.client import Caller
@@ -151,7 +151,7 @@ async def serving(stack: Stack, dsn: str) -> AsyncIterator[Alone]:
         return {}
 
     pool = await database.connect_pool(dsn, name="test", size=10)
-    listeners = Listeners(1)
+    listeners = Listeners(1, 1)
     app = make_api(pool=pool, listeners=listeners, authenticate=Authenticator(settings), ready=ready, lifespan=lifespan)
     yield Alone(stack, pool, app, listeners)
     pool.terminate()

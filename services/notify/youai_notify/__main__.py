@@ -12,16 +12,18 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import Gauge
 from pydantic import ValidationError
+from youai_contracts import topics
 from youai_runtime import database, http, kafka, logs, worker
 from youai_runtime.auth import Authenticator
 from youai_runtime.lane import Lane
 from youai_runtime.leader import Leader
+from youai_runtime.live import Feed, Listeners
 from youai_runtime.outbox import Relay
 from youai_runtime.worker import Hosted
 
 from youai_notify import knowledge
 from youai_notify.api import make_api
-from youai_notify.feed import Feed, Listeners
+from youai_notify.events import MOST_OF_ONE
 from youai_notify.settings import Settings
 from youai_notify.streams import SERVICE, Bookings, Claims, Demands, Offers, Organizations, Resources
 
@@ -40,9 +42,9 @@ def migrate(settings: Settings) -> None:
 async def api(settings: Settings, authenticate: Authenticator) -> None:
     """Serve HTTP until SIGTERM."""
     pool = await database.connect_pool(settings.database, name=settings.instance, size=settings.pool_size)
-    listeners = Listeners(settings.listeners)
+    listeners = Listeners(settings.listeners, MOST_OF_ONE)
     LISTENERS.set_function(lambda: len(listeners))
-    feed = Feed(listeners, bootstrap=settings.kafka, client_id=settings.instance)
+    feed = Feed(topics.NOTIFICATION, listeners, bootstrap=settings.kafka, client_id=settings.instance)
 
     async def ready() -> dict[str, str]:
         try:

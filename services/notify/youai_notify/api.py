@@ -13,10 +13,10 @@ from youai_runtime import problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Connection, Pool
 from youai_runtime.http import Checks, create_app
+from youai_runtime.live import Listeners
 from youai_runtime.problems import Problem
 
 from youai_notify import events, store
-from youai_notify.feed import Listeners
 from youai_notify.forms import (
     MOST_POSITION,
     CountView,

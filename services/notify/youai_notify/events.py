@@ -11,17 +11,14 @@ from starlette.types import Receive, Scope, Send
 from youai_runtime import logs
 from youai_runtime.database import Pool
 from youai_runtime.errors import is_database_transient
+from youai_runtime.live import GAP_S, HEARTBEAT_S, LIFETIME_S, Listener, Listeners
 
 from youai_notify import store
-from youai_notify.feed import Listener, Listeners
 
 log = logs.get(__name__)
 
-HEARTBEAT_S = 15
-LIFETIME_S = 600.0
-"""A stream ends after so long: the client comes back with its Last-Event-ID, and shows its token again."""
-GAP_S = 0.2
-"""Between two looks into the inbox for one stream: a burst is told in pieces of that length."""
+MOST_OF_ONE = 20
+"""Open streams of one organization: its clerks' tabs, and none is left without because of another's."""
 MOST_AT_ONCE = 100
 MOST_BEHIND = 200
 """Positions that a client which comes back is told of; for what is older there is the inbox."""
@@ -48,7 +45,7 @@ async def opened(pool: Pool, listeners: Listeners, listener: Listener, after: in
     The state is read here first, so that a database that is away is an honest 503 and not a stream that breaks off.
     """
     async with pool.acquire() as connection:
-        last = (await store.count(connection, listener.recipient_id))["last"]
+        last = (await store.count(connection, listener.key))["last"]
     start = last if after is None else max(min(after, last), last - MOST_BEHIND)
     return BadgeStream(listeners, listener, _events(pool, listener, start))
 
@@ -60,8 +57,8 @@ async def _events(pool: Pool, listener: Listener, after: int) -> AsyncIterator[S
         while time.monotonic() < ends:
             listener.wake.clear()  # before the state is read: what comes while it is read wakes again
             async with pool.acquire() as connection:
-                count = await store.count(connection, listener.recipient_id)
-                fresh = await store.since(connection, listener.recipient_id, after, MOST_AT_ONCE)
+                count = await store.count(connection, listener.key)
+                fresh = await store.since(connection, listener.key, after, MOST_AT_ONCE)
             for item in fresh:
                 after = item["position"]
                 yield ServerSentEvent(msgspec.json.encode(item).decode(), event="notification", id=str(after))

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
+from youai_runtime.pages import Page
 
 from youai_notify.domain.owed import Kind
 
@@ -35,11 +36,9 @@ class WhoseQuery(_Form):
     organization_id: Id | None = Field(default=None, description="for role center: an organization below its own")
 
 
-class InboxQuery(WhoseQuery):
+class InboxQuery(WhoseQuery, Page):
     """A part of an inbox, the newest first."""
 
-    cursor: str | None = Field(default=None, max_length=200)
-    limit: int = Field(default=50, ge=1, le=500)
     unread: bool | None = Field(default=None, description="true: unread alone; false: read alone")
     kind: Kind | None = None
 

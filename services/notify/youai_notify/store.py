@@ -20,6 +20,9 @@ _COLUMNS = (
     " occurred_at, sent_at, read_at"
 )
 
+MOST_AT_ONCE = 5_000
+"""Notifications of one statement: a city's demands read again at once, each told to many, must not outlast it."""
+
 
 async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
     """Put notices into their inboxes, in order, and an event for each that was not there yet into the outbox.
@@ -40,17 +43,19 @@ async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
         list(owed.values()),
     )
     last = {row["recipient_id"]: row["last_position"] - owed[row["recipient_id"]] for row in rows}
-    positions = []
-    for notice in notices:
-        last[notice.recipient_id] += 1
-        positions.append(last[notice.recipient_id])
-    fresh = await _insert(connection, notices, positions)
-    events = []
-    for notice in notices:
-        if (id_ := notice.id) in fresh:
-            fresh.discard(id_)
-            events.append(_sent(notice, id_))
-    await outbox.add(connection, events, source=SOURCE)
+    for begin in range(0, len(notices), MOST_AT_ONCE):
+        part = notices[begin : begin + MOST_AT_ONCE]
+        positions = []
+        for notice in part:
+            last[notice.recipient_id] += 1
+            positions.append(last[notice.recipient_id])
+        fresh = await _insert(connection, part, positions)
+        events = []
+        for notice in part:
+            if (id_ := notice.id) in fresh:
+                fresh.discard(id_)
+                events.append(_sent(notice, id_))
+        await outbox.add(connection, events, source=SOURCE)
 
 
 async def _insert(connection: Connection, notices: Sequence[Notice], positions: Sequence[int]) -> set[str]:

@@ -3,7 +3,8 @@
 import contextlib
 from typing import Any, cast
 
-from youai_notify.feed import Feed, Listener, Listeners
+from youai_contracts import topics
+from youai_runtime.live import Feed, Listener, Listeners
 
 
 def joined(listeners: Listeners, recipient: str) -> Listener:
@@ -27,7 +28,7 @@ def test_as_many_as_may_be_and_then_none_until_one_leaves() -> None:
 
 
 def test_wakes_go_to_who_listens_for_that_organization() -> None:
-    listeners = Listeners(10)
+    listeners = Listeners(10, most_of_one=10)
     a, b = joined(listeners, "a"), joined(listeners, "b")
     listeners.wake(["a", "nobody"])
     assert (a.wake.is_set(), b.wake.is_set()) == (True, False)
@@ -81,10 +82,10 @@ class Consumer:
 
 
 async def test_the_feed_reads_from_the_ends_wakes_all_once_there_then_whom_a_record_names() -> None:
-    listeners = Listeners(10)
+    listeners = Listeners(10, most_of_one=10)
     a, b = joined(listeners, "a"), joined(listeners, "b")
     consumer = Consumer(a)
-    feed = Feed(listeners, bootstrap="nobody:1", client_id="test")
+    feed = Feed(topics.NOTIFICATION, listeners, bootstrap="nobody:1", client_id="test")
     with contextlib.suppress(ConnectionError):
         await feed._read(cast(Any, consumer))
     assert consumer.calls == ["assign 8", "seek", *["position"] * 8, "read"]
