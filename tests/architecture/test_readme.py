@@ -89,6 +89,20 @@ def test_settings_table_is_the_settings() -> None:
     assert set(re.findall(r"`(YOUAI_[A-Z_]+)`", table)) == known
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_page_says_what_it_reads_and_writes_and_how_to_run_it(service: str) -> None:
+    text = (ROOT / "services" / service / "README.md").read_text()
+    rows = dict(re.findall(r"^\| (owns|reads|writes|processes) \| (.*) \|$", text, re.MULTILINE))
+    assert set(rows) == {"owns", "reads", "writes", "processes"}
+    own = [topic for topic in TOPICS if ".dead-letter." not in topic.name]
+    read = {topic.name for topic in own if service in topic.readers}
+    written = {topic.name for topic in own if topic.writer == service}
+    assert set(re.findall(r"`(youai\.[a-z-]+\.v1)`", rows["reads"])) == read
+    assert set(re.findall(r"`(youai\.[a-z-]+\.v1)`", rows["writes"])) == written
+    for command in ("migrate", "api", "worker"):
+        assert f"python -m youai_{service} {command}" in text
+
+
 def test_every_decision_is_a_page() -> None:
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [path.name[:4] for path in decisions]
