@@ -3,18 +3,15 @@
 import hashlib
 import hmac
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from markupsafe import Markup
 from youai_runtime import pages
 from youai_runtime.database import Pool
 from youai_runtime.pages import Page
@@ -25,50 +22,12 @@ from youai_portal.clients import Services
 from youai_portal.live import Hub
 from youai_portal.signin import Person, SignIn
 from youai_portal.store import people
+from youai_portal.templating import HERE, environment, new_key, segment
 
-HERE = Path(__file__).parent
+__all__ = ["HERE", "Desk", "Fields", "Seal", "Visit", "back_path", "new_key", "part", "seat_hash", "segment"]
+
 YEAR_S = 365 * 24 * 3600
 MOST_FIELDS = 60
-
-
-def _version() -> str:
-    """Changes when a static file changes, so that browsers may keep them for long."""
-    digest = hashlib.sha256()
-    for path in sorted((HERE / "static").rglob("*.*")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.globals |= {
-        "version": _version(),
-        "words": words,
-        "now": lambda: datetime.now(words.SHANGHAI),
-        "new_key": new_key,
-        "seconds": time.time,
-    }
-    filters: dict[str, Callable[..., Any]] = {
-        "day": words.day,
-        "clock": words.clock,
-        "moment": words.moment,
-        "short": words.short_moment,
-        "date_short": words.date_short,
-        "span": words.span,
-        "iso": words.iso,
-        "segment": segment,
-        "number": words.number,
-        "json_in_html": lambda text: Markup(text.replace("<", "\\u003c")),
-    }
-    environment.filters |= filters
-    return environment
 
 
 class Seal:
@@ -104,7 +63,7 @@ class Desk:
     sign_in: SignIn
     secure: bool
     session_hours: float
-    environment: jinja2.Environment = field(default_factory=_environment)
+    templates: jinja2.Environment = field(default_factory=environment)
     seal: Seal | None = None
 
     @property
@@ -201,7 +160,7 @@ class Visit:
         if self.seat is None and context.get("forms"):
             self.seat = secrets.token_urlsafe(32)
             self.new_cookies[self.desk.cookie] = (self.seal.sign("seat", self.seat), None)
-        html = self.desk.environment.get_template(template).render(
+        html = self.desk.templates.get_template(template).render(
             visit=self,
             person=self.person,
             t=self.t,
@@ -215,7 +174,7 @@ class Visit:
 
     def fragment(self, template: str, **context: Any) -> str:
         """A part of a page, as text."""
-        return self.desk.environment.get_template(template).render(
+        return self.desk.templates.get_template(template).render(
             visit=self,
             person=self.person,
             t=self.t,
@@ -320,18 +279,8 @@ class Fields(dict[str, Any]):
         return ""
 
 
-def new_key() -> str:
-    """A key for a rendered form: however often it is sent, it is one command."""
-    return secrets.token_urlsafe(18)
-
-
 def back_path(given: str, otherwise: str = "/") -> str:
     """A path of this site to go back to; anything else is not followed."""
     parts = urlsplit(given)
     fine = given.startswith("/") and not given.startswith(("//", "/\\")) and not parts.netloc and "\\" not in given
     return given if fine and given.isprintable() and len(given) < 500 else otherwise
-
-
-def segment(text: str) -> str:
-    """An id as a part of a path."""
-    return quote(text, safe="")

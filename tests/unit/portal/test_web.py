@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from youai_portal import web, words, workbook
+from youai_portal import templating, web, words, workbook
 from youai_portal.store.people import escape, patterns
 
 SEAL = web.Seal(b"k" * 48)
@@ -157,7 +157,7 @@ def test_elders_version_is_large() -> None:
 
 
 def test_every_template_compiles_and_has_no_inline_script() -> None:
-    environment = web._environment()
+    environment = templating.environment()
     for name in environment.list_templates():
         environment.get_template(name)
         source = (Path(web.__file__).parent / "templates" / name).read_text()

@@ -1,7 +1,6 @@
 """Both ledgers side by side: what people want and what the city has, as charts, tables and a workbook."""
 
 import asyncio
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,20 +8,18 @@ import msgspec
 from fastapi import APIRouter, Depends, Response
 
 from youai_portal import domain, words, workbook
+from youai_portal.recent import Recent
 from youai_portal.store import demands, ledger
 from youai_portal.web import Desk, Visit
 
 MOST_PROVIDERS = 200
-FRESH_S = 3.0
-"""Seconds that summed numbers are shown for."""
-MOST_SCOPES = 200
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
     """Add the page and the workbook."""
     here = Annotated[Visit, Depends(desk.visit)]
-    recent = _Recent()
+    recent = Recent()
 
     @routes.get("/ledger")
     async def page(visit: here) -> Response:
@@ -38,30 +35,12 @@ def add(routes: APIRouter, desk: Desk) -> None:
         return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-class _Recent:
-    """Sums of the last seconds: everybody looks at the same ledger, and it reads every session of the city."""
-
-    def __init__(self) -> None:
-        self._kept: dict[ledger.Scope, tuple[float, dict[str, Any]]] = {}
-
-    def get(self, scope: ledger.Scope) -> dict[str, Any] | None:
-        """What was summed for this scope a moment ago."""
-        at, found = self._kept.get(scope, (0.0, None))
-        return found if time.monotonic() - at < FRESH_S else None
-
-    def put(self, scope: ledger.Scope, found: dict[str, Any]) -> None:
-        """Keep what was summed; few scopes at a time."""
-        if len(self._kept) >= MOST_SCOPES:
-            self._kept.clear()
-        self._kept[scope] = (time.monotonic(), found)
-
-
-async def _read(visit: Visit, recent: _Recent) -> dict[str, Any]:
+async def _read(visit: Visit, recent: Recent) -> dict[str, Any]:
     month = visit.q("month")
     bounds = domain.month_bounds(month) if month else None
     since, until = bounds or (None, None)
     scope = ledger.Scope(visit.q("category"), visit.q("town"), since, until)
-    known = recent.get(scope)
+    known: dict[str, Any] | None = recent.get(scope)
     if known is not None:
         return known
     async with visit.desk.pool.acquire() as connection:
