@@ -25,7 +25,7 @@ from youai_stack.demo import faults, verdict
 from youai_stack.demo.calls import Attempts, Patient
 from youai_stack.demo.fold import fold
 from youai_stack.demo.load import Loader
-from youai_stack.demo.month import DEMANDS, Month, Told
+from youai_stack.demo.month import Month, Told
 from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
 from youai_stack.demo.rush import Rush, Tally
 from youai_stack.demo.watch import Watch
@@ -43,6 +43,7 @@ TARGETS = ("matching", "postgres", "kafka", "catalog")
 
 def demo(
     requests: Annotated[int, typer.Option("--requests", "-n", min=1, max=1_000_000, help="Booking requests.")] = 20_000,
+    demands: Annotated[int, typer.Option("--demands", min=1, max=100_000, help="Demands of the month.")] = 1_500,
     exit_: Annotated[bool, typer.Option("--exit", help="Stop when done, in place of staying up.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the home and its data.")] = False,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the findings as JSON.")] = None,
@@ -63,7 +64,7 @@ def demo(
     place = Home(home if home is not None else Path(tempfile.mkdtemp(prefix="youai-demo-")))
     console = Console(highlight=False)
     try:
-        findings = _run(place, console, requests, targets)
+        findings = _run(place, console, demands, requests, targets)
         if report is not None:
             report.write_text(json.dumps(findings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         good = all(verdict.checks(findings).values())
@@ -80,11 +81,11 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(home: Home, console: Console, requests: int, targets: list[str]) -> dict[str, Any]:
+def _run(home: Home, console: Console, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
     begun = time.monotonic()
     with Display(console) as display:
         up = launch.up(home, with_parent=True, on_progress=display.on_progress)
-    return asyncio.run(Demo(home, console, up, begun).run(requests, targets))
+    return asyncio.run(Demo(home, console, up, begun).run(demands, requests, targets))
 
 
 def _stay(home: Home, console: Console) -> None:
@@ -109,7 +110,7 @@ class Demo:
     kills: list[faults.Kill] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    async def run(self, requests: int, targets: list[str]) -> dict[str, Any]:
+    async def run(self, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
         """All of it; returns the report."""
         run = uuid.uuid4().hex[:8]
         loading = time.monotonic()
@@ -138,7 +139,7 @@ class Demo:
             await self._load(http, progress, city, run)
             self.seconds["load"] = time.monotonic() - loading
             playing = time.monotonic()
-            told = await self._month(calls, progress, city, run)
+            told = await self._month(calls, progress, city, demands, run)
             self.seconds["month"] = time.monotonic() - playing
             await self._until(opens_at)
             rushing = time.monotonic()
@@ -147,9 +148,9 @@ class Demo:
             self.seconds["rush"] = time.monotonic() - rushing
         return await self._judge(city, watch, told)
 
-    async def _month(self, calls: Patient, progress: Progress, city: City, run: str) -> Told:
-        bar = progress.add_task("demands of the month", total=DEMANDS)
-        return await Month(calls, city.rows, run, lambda count: progress.advance(bar, count)).play()
+    async def _month(self, calls: Patient, progress: Progress, city: City, demands: int, run: str) -> Told:
+        bar = progress.add_task("demands of the month", total=demands)
+        return await Month(calls, city.rows, demands, run, lambda count: progress.advance(bar, count)).play()
 
     @staticmethod
     async def _until(opens_at: datetime) -> None:

@@ -12,7 +12,6 @@ from youai_stack.demo.plan import SHANGHAI
 from youai_stack.errors import StackError
 
 SEED = 20261201
-DEMANDS = 1_500
 SIDE_BY_SIDE = 12
 UNCLAIMED, RACED, HANDED_BACK, SCHEDULED, FULFILLED = 0.15, 0.10, 0.03, 0.7, 0.6
 ON_BEHALF = 0.1
@@ -53,7 +52,6 @@ GROUNDS = 26
 class Told:
     """What the month's own clients were told; what the topics say is counted apart, in fold.py."""
 
-    demands: int
     grounds_open: int
     booked_from_the_team: str
 
@@ -61,8 +59,11 @@ class Told:
 class Month:
     """Plays the month. `organizations` are the rows of the city's file."""
 
-    def __init__(self, calls: Patient, organizations: Sequence[dict[str, str]], run: str, tell: Tell) -> None:
+    def __init__(
+        self, calls: Patient, organizations: Sequence[dict[str, str]], demands: int, run: str, tell: Tell
+    ) -> None:
         self._calls = calls
+        self._demands = demands
         self._run = run
         self._tell = tell
         self._chance = random.Random(SEED)
@@ -76,11 +77,11 @@ class Month:
     async def play(self) -> Told:
         """All of it. Raises StackError if something is refused that should not be."""
         await self.report_story()
-        await self._many([self._demand(number) for number in range(DEMANDS)])
+        await self._many([self._demand(number) for number in range(self._demands)])
         await self._list_resources()
         grounds = await self._open_grounds()
         request_id = await self.cheongsam_story()
-        return Told(DEMANDS + 1, grounds, request_id)
+        return Told(grounds, request_id)
 
     async def report_story(self) -> None:
         """大新镇中山村 asks for a lecture, the party school's 红色讲坛 team gives it, and the village rates it."""
@@ -224,7 +225,12 @@ class Month:
 
     async def _list(self, owner: str, name: str, body: dict[str, Any]) -> str:
         listed = await self._calls.must(
-            "catalog", "POST", "/v1/resources", (owner, "provider-staff"), key=f"{self._run}-resource-{name}", body=body
+            "catalog",
+            "POST",
+            "/v1/resources",
+            (owner, "provider-staff"),
+            key=f"{self._run}-resource-{name}",
+            body={"owner_id": owner, **body},
         )
         return str(listed["resource_id"])
 
