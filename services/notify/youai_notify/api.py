@@ -34,6 +34,9 @@ from youai_notify.forms import (
 MOST_MARKED = 500
 """Read marks of one transaction."""
 
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-Sent Events", "content": {"text/event-stream": {}}}
+}
 NotificationId = Annotated[Id, Path()]
 Caller = Callable[..., Any]
 
@@ -85,7 +88,7 @@ def _inbox_routes(pool: Pool, listeners: Listeners, caller: Caller) -> APIRouter
         async with pool.acquire() as connection:
             return _json(await store.count(connection, await _whose(connection, who, query.organization_id)))
 
-    @routes.get("/v1/inbox/events", response_class=events.BadgeStream)
+    @routes.get("/v1/inbox/events", response_class=Response, responses=_STREAM)
     async def listen(
         who: member, last_event_id: Annotated[str | None, Header(description="position told last")] = None
     ) -> Response:
