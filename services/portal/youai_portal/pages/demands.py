@@ -100,7 +100,7 @@ async def context(visit: Visit, demand_id: str) -> dict[str, Any]:
     asked = [claim for claim in claims if person and claim["provider_id"] == person.organization_id]
     return {
         "demand": demand,
-        "timeline": [line | {"details": Fields(line["details"])} for line in lines],
+        "timeline": [line | {"details": _shown(person, demand, bool(own), line)} for line in lines],
         "claims": claims,
         "own": own,
         "asked": asked,
@@ -112,6 +112,15 @@ async def context(visit: Visit, demand_id: str) -> dict[str, Any]:
         "command": "",
         "soon": words.days_ahead(datetime.now(UTC), 3, 9),
     }
+
+
+def _shown(person: Any, demand: dict[str, Any], has_it: bool, line: dict[str, Any]) -> Fields:
+    """What a line tells: free text is for the demand's venue, who wrote it, who has the demand, and the center."""
+    told = Fields(line["details"])
+    mine = person and person.organization_id in (demand["venue_id"], line["organization_id"])
+    if not (mine or has_it or (person and person.has("center"))):
+        told.pop("text", None)
+    return told
 
 
 def _acts_for(person: Any, venue_id: str) -> bool:
