@@ -1,5 +1,6 @@
 """A new demand: what residents need, posted by a venue, also on one resident's behalf."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -8,9 +9,10 @@ from youai_contracts.codec import rfc3339
 
 from youai_portal import words
 from youai_portal.clients import Refused
-from youai_portal.store import people
+from youai_portal.store import demands, people
 from youai_portal.web import Desk, Fields, Visit, new_key, segment
 
+LOOKS, LOOK_S = 40, 0.05
 ROLES = ("collector", "venue-staff", "center")
 
 
@@ -33,7 +35,18 @@ def add(routes: APIRouter, desk: Desk) -> None:
             answer = await visit.call("demand", "POST", "/v1/demands", body=body, key=key)
         except Refused as refused:
             return await show(visit, form, refused)
-        return visit.go(f"/demands/{segment(str(answer.get('demand_id', '')))}?done=posted")
+        demand_id = str(answer.get("demand_id", ""))
+        await _until_read(visit, demand_id)
+        return visit.go(f"/demands/{segment(demand_id)}?done=posted")
+
+
+async def _until_read(visit: Visit, demand_id: str) -> None:
+    """Give the lane a moment to read the demand back, so that who posted it sees it at once."""
+    for _ in range(LOOKS):
+        async with visit.desk.pool.acquire() as connection:
+            if await demands.one(connection, demand_id) is not None:
+                return
+        await asyncio.sleep(LOOK_S)
 
 
 async def show(visit: Visit, form: dict[str, str], refused: Refused | None = None) -> Response:

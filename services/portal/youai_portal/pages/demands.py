@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from youai_contracts.codec import rfc3339
 from youai_runtime import problems
+from youai_runtime.problems import Problem
 
 from youai_portal import words
 from youai_portal.clients import Refused
@@ -44,7 +45,12 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
     @routes.get("/demands/{demand_id}")
     async def one(demand_id: str, visit: here) -> Response:
-        return await show(visit, demand_id)
+        try:
+            return await show(visit, demand_id)
+        except Problem as problem:
+            if problem.status == 404 and visit.q("done") == "posted":  # the lane has not read it yet
+                return visit.page("pending.html")
+            raise
 
     @routes.get("/demands/{demand_id}/state")
     async def state(demand_id: str, visit: here) -> Response:

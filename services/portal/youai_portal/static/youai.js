@@ -21,6 +21,18 @@
     if (polling === null) { polling = setInterval(poll, 5000); }
   });
 
+  // What somebody is filling in is never replaced under their hands; the page is whole again once they send it.
+  document.addEventListener("input", function (event) {
+    if (event.target.form) { event.target.form.dataset.touched = "1"; }
+  });
+  function busy(place) { return place.querySelector && place.querySelector("form[data-touched]") !== null; }
+  document.addEventListener("htmx:sseBeforeMessage", function (event) {
+    if (busy(event.target)) { event.preventDefault(); }
+  });
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    if (event.detail.target.id === "state" && busy(event.detail.target)) { event.detail.shouldSwap = false; }
+  });
+
   // A browser opens few connections to one address: tabs that nobody looks at give theirs back.
   var leaving = null;
   document.addEventListener("visibilitychange", function () {
