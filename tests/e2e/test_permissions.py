@@ -1,139 +1,90 @@
-"""Who may call what: every role on every call of every service, for its own, for what is above it, for others."""
+"""Who may call what: every role on every call of every service, for its own, from above, as a stranger."""
 
+import asyncio
 import uuid
-from typing import Any
 
 import pytest
-from youai_runtime.auth import ROLES
 
-from tests.support.client import Caller, Venue
-from tests.support.market import Market, new_id, session_body
+from tests.support.demands import Demands
+from tests.support.market import Market, new_id
+from tests.support.permissions import TABLES
+from tests.support.permissions.catalog import new_resource
+from tests.support.permissions.scene import Scene, wrong_cells
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
-STATIONS = {"kind": "venue", "level": "station", "name": "站", "town": "大新镇"}
-IMPORT_HEADER = "organization_id,parent_id,kind,level,name,town,categories\n"
-
-# A row: the call, which roles may make it, and whether it is bound to what is the caller's own or below.
-EVERYBODY = set(ROLES)
-TABLE: dict[str, tuple[set[str], bool]] = {
-    "matching: book": ({"venue-staff", "center"}, True),
-    "matching: read a booking": (EVERYBODY, True),
-    "matching: cancel": ({"venue-staff", "center"}, True),
-    "matching: read a slot": (EVERYBODY, False),
-    "catalog: register": ({"center", "platform"}, True),
-    "catalog: import": ({"center", "platform"}, True),
-    "catalog: list organizations": (EVERYBODY, False),
-    "catalog: read an organization": (EVERYBODY, False),
-    "catalog: publish an offer": ({"provider-staff", "center"}, True),
-    "catalog: list offers": (EVERYBODY, False),
-    "catalog: read an offer": (EVERYBODY, False),
-    "catalog: open a session": ({"provider-staff", "center"}, True),
-    "catalog: read a session": (EVERYBODY, False),
-    "catalog: cancel a session": ({"provider-staff", "center"}, True),
-    "catalog: withdraw an offer": ({"provider-staff", "center"}, True),
-}
-
-
-class Scene:
-    """What the calls are made on: a venue of the town with a booking, an offer of the department with a session."""
-
-    def __init__(self, stack: Stack, market: Market, venue: Venue, slot: str, offer: str) -> None:
-        self.stack, self.market, self.venue, self.slot, self.offer = stack, market, venue, slot, offer
-
-    async def booking(self) -> str:
-        """A decided booking of the venue in a slot of its own, so that it can be cancelled."""
-        (slot,) = await self.market.sessions([{"capacity": 1}], self.offer)
-        id = await self.venue.book(slot)
-        self.stack.accepted.append({"request_id": id, "slot_id": slot, "status": 202})
-        await self.venue.decided(id)
-        return id
-
-    async def call(self, call: str, role: str | None, whose: str) -> int:
-        """Make the call with that role of an organization (`own`, `above`, `other`; None: no token): its status."""
-        market = self.market
-        service, what = call.split(": ")
-        owner = self.venue.organization_id if service == "matching" else market.department_id
-        if what in ("register", "import"):
-            owner = market.institute_id
-        above = market.institute_id if service == "matching" else market.center_id
-        acting = {"own": owner, "above": above, "other": self.stranger(service)}[whose]
-        token = None if role is None else self.stack.token(acting, role)
-        caller = Caller(market.http, self.stack.url(service), token)
-        method, path, body = await self._request(what, owner)
-        headers = {"Content-Type": "text/csv"} if isinstance(body, str) else {}
-        sent: dict[str, Any] = {"content": body} if isinstance(body, str) else {"json": body} if body else {}
-        answer = await caller.call(method, path, key=uuid.uuid4().hex, headers=headers, **sent)
-        return answer.status_code
-
-    def stranger(self, service: str) -> str:
-        return "station-of-nobody" if service == "matching" else self.venue.organization_id
-
-    async def _request(self, what: str, owner: str) -> tuple[str, str, Any]:
-        new = new_id("made")
-        parent = self.market.institute_id
-        match what:
-            case "book":
-                (slot,) = await self.market.sessions([{"capacity": 1}], self.offer)
-                await self.venue.read_back(f"/v1/slots/{slot}")
-                return "POST", "/v1/bookings", {"slot_id": slot, "party_size": 1, "venue_id": owner}
-            case "read a booking":
-                return "GET", f"/v1/bookings/{await self.booking()}", None
-            case "cancel":
-                return "DELETE", f"/v1/bookings/{await self.booking()}", None
-            case "read a slot":
-                return "GET", f"/v1/slots/{self.slot}", None
-            case "register":
-                return "POST", "/v1/organizations", {"organization_id": new, "parent_id": parent, **STATIONS}
-            case "import":
-                return "POST", "/v1/organizations:import", f"{IMPORT_HEADER}{new},{parent},venue,station,站,大新镇,\n"
-            case "list organizations":
-                return "GET", "/v1/organizations?limit=2", None
-            case "read an organization":
-                return "GET", f"/v1/organizations/{self.market.department_id}", None
-            case "publish an offer":
-                return "POST", "/v1/offers", {"provider_id": owner, "category": "环保", "title": "净滩"}
-            case "list offers":
-                return "GET", "/v1/offers?limit=2", None
-            case "read an offer":
-                return "GET", f"/v1/offers/{self.offer}", None
-            case "open a session":
-                return "POST", f"/v1/offers/{self.offer}/sessions", session_body()
-            case "read a session":
-                return "GET", f"/v1/sessions/{self.slot}", None
-            case "cancel a session":
-                (slot,) = await self.market.sessions([{"capacity": 1}], self.offer)
-                return "POST", f"/v1/sessions/{slot}/cancel", {"reason": "讲师生病"}
-            case "withdraw an offer":
-                return "POST", f"/v1/offers/{await self.market.offer()}/withdraw", {"reason": "停办"}
-        raise LookupError(what)
+WEEKEND = {"days": ["6", "7"], "opens": "08:00", "closes": "18:00"}
+CALLS = [(service, call) for service, table in TABLES.items() for call in table]
 
 
 @pytest.fixture(scope="module")
 async def scene(stack: Stack, market: Market) -> Scene:
     offer = await market.offer()
     (slot,) = await market.sessions([{"capacity": 5}], offer)
-    venue = await market.venue()
-    await venue.read_back(f"/v1/slots/{slot}")
-    return Scene(stack, market, venue, slot, offer)
+    demands = Demands(market)
+    station, other_station = await asyncio.gather(demands.station(), demands.station())
+    (other_department,) = await demands.providers(1)
+    venue = market.as_venue(station)
+    await venue.book(slot)
+    demand = await demands.post(station)
+    claim = await demands.claimed(demand, market.department_id)
+    resource = await new_resource(market, market.department_id)
+    place = await new_resource(market, market.department_id, kind="place", windows=[WEEKEND])
+    asker = market.caller("catalog", station, "venue-staff")
+    asked = await asker.post(f"/v1/resources/{resource}/ask", {}, key=uuid.uuid4().hex)
+    assert asked.status_code == 201, asked.text
+    inbox = market.caller("notify", station, "venue-staff")
+
+    async def notified() -> list[str]:
+        answer = await inbox.get("/v1/inbox")
+        return [one["notification_id"] for one in answer.json().get("notifications", [])]
+
+    (notification, *_) = await eventually(notified, 30, f"{station} is told of its booking")
+    return Scene(
+        stack,
+        market,
+        demands,
+        venue,
+        other_station,
+        other_department,
+        offer,
+        slot,
+        demand,
+        claim,
+        resource,
+        place,
+        asked.json()["ask_id"],
+        notification,
+    )
 
 
-@pytest.mark.parametrize("call", TABLE)
-async def test_every_cell(call: str, scene: Scene) -> None:
-    roles, bound = TABLE[call]
-    wrong: list[str] = []
-    assert await scene.call(call, None, "own") == 401
-    for role in ROLES:
-        for whose in ("own", "above", "other"):
-            status = await scene.call(call, role, whose)
-            allowed = role in roles and not (bound and whose == "other")
-            if (status in (200, 201, 202)) is not allowed or (not allowed and status != 403):
-                wrong.append(f"{role} for {whose}: {status}, {'should' if allowed else 'must not'}")
-    assert not wrong
+@pytest.mark.parametrize(("service", "call"), CALLS, ids=[": ".join(one) for one in CALLS])
+async def test_every_cell(service: str, call: str, scene: Scene) -> None:
+    assert await wrong_cells(scene, service, call, TABLES[service][call]) == []
 
 
 async def test_the_table_names_every_call(stack: Stack, market: Market) -> None:
-    calls = 0
     for service in stack.services:
         paths = (await market.http.get(f"{stack.url(service)}/openapi.json")).json()["paths"]
-        calls += sum(len(methods) for methods in paths.values())
-    assert calls == len(TABLE), "a call was added or taken away: the table must say who may make it"
+        calls = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+        assert calls == set(TABLES.get(service, {})), f"{service}: the table must say who may make each call"
+
+
+async def test_marks_and_preferences_are_of_ones_own_inbox_alone(scene: Scene, market: Market) -> None:
+    own, other = (
+        market.caller("notify", one, "venue-staff") for one in (scene.venue.organization_id, scene.other_venue_id)
+    )
+    before = (await own.get("/v1/inbox/count")).json()["last"]
+    await scene.new_booking()
+
+    async def told() -> bool:
+        count = (await own.get("/v1/inbox/count")).json()
+        return bool(count["last"] > before and count["unread"])
+
+    await eventually(told, 30, "the booking is told")
+    kept = (await own.get("/v1/inbox/count")).json()
+    assert (await other.post("/v1/inbox/read-all", {"until": 2**62})).json() == {"read": 0}
+    assert (await other.post("/v1/preferences", {"muted": ["booking-confirmed"]})).status_code == 200
+    assert (await own.get("/v1/inbox/count")).json() == kept
+    assert (await own.get("/v1/preferences")).json() == {"muted": []}
+    assert (await other.get(f"/v1/inbox?organization_id={new_id('no')}")).status_code == 403
