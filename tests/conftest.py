@@ -15,11 +15,12 @@ if str(ROOT) not in sys.path:
 from tests.support.market import Market  # noqa: E402
 from tests.support.stack import Stack  # noqa: E402
 
-ON_THE_STACK = (ROOT / "tests" / "integration", ROOT / "tests" / "e2e")
+ON_THE_STACK = tuple(ROOT / "tests" / folder for folder in ("integration", "e2e", "browser"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--youai-home", metavar="DIR", help="use the stack that runs in this home, and leave it running")
+    parser.addoption("--screenshots", metavar="DIR", help="write a screenshot of every page that the browser tests see")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,3 +56,11 @@ async def market(stack: Stack) -> AsyncIterator[Market]:
     """The city's center with one town, and what builds venues, providers, offers and sessions in it."""
     async with Market(stack) as built:
         yield built
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _whole(request: pytest.FixtureRequest) -> None:
+    """A test that uses the stack begins when everything is ready, whatever the one before it has killed."""
+    if "stack" in request.fixturenames:
+        stack: Stack = request.getfixturevalue("stack")
+        await stack.wait_ready()

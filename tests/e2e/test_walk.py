@@ -150,7 +150,7 @@ def chain(read: list[kafka.Read]) -> None:
 
 async def proved(stack: Stack, folder: Path) -> dict[str, Any]:
     """`youai export` of the topics, and the verifier's word on it."""
-    for topic in ("youai.slot-log.v1", BOOKING, "youai.offer.v1", "youai.organization.v1"):
+    for topic in ("youai.slot-log.v1", BOOKING, "youai.claim.v1", "youai.offer.v1", "youai.organization.v1"):
         await run("-m", "youai_stack", "export", topic, "-o", str(folder / f"{topic}.jsonl"), "--home", stack.home.path)
     (folder / "accepted.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stack.accepted))
     return await checks.prove(folder)

@@ -182,9 +182,10 @@ async def test_it_ends_when_who_read_it_has_enough(stack: Stack) -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30)
+        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30)
         process.stdout.close()
-        assert await asyncio.wait_for(asyncio.to_thread(process.wait), 30) == 0
+        code = await asyncio.wait_for(asyncio.to_thread(process.wait), 30)
+        assert (code, bool(line)) == (0, True), process.stderr.read().decode()
         assert process.stderr.read() == b""
     finally:
         process.kill()

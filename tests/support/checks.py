@@ -48,7 +48,7 @@ async def settled(stack: Stack, timeout: float = 60.0) -> None:
 async def export_to(stack: Stack, folder: Path) -> Path:
     """Export what the verifier reads, and what clients were told; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for topic in (SLOT_LOG, BOOKING, "youai.offer.v1", "youai.organization.v1"):
+    for topic in (SLOT_LOG, BOOKING, "youai.claim.v1", "youai.offer.v1", "youai.organization.v1"):
         with open(folder / f"{topic}.jsonl", "wb") as file:
             await export(stack.bootstrap, topic, file.write)
     with open(folder / "accepted.jsonl", "w") as told:

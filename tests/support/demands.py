@@ -110,13 +110,20 @@ class Demands:
         return await eventually(there, timeout, f"{demand_id} is {' or '.join(states)}")
 
     async def told(self, topic: str, demand_ids: Sequence[str]) -> list[kafka.Read]:
-        """What a topic says of demands: each event once, in order."""
+        """What a topic says of demands: each event once, in order; demand's own once its relay has sent all."""
+        if topic == DEMAND:
+            await eventually(self._sent, 20, "demand's relay has sent everything")
         wanted = set(demand_ids)
         found: dict[str, kafka.Read] = {}
         for record in await kafka.read_topic(self.stack.bootstrap, topic):
             if record.data["demand_id"] in wanted:
                 found.setdefault(record.id, record)
         return list(found.values())
+
+    async def _sent(self) -> bool:
+        waiting = """SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL)
+            OR (SELECT published_position < last_position FROM relay) AS waiting"""
+        return not (await self.stack.ask("demand", waiting))[0]["waiting"]
 
 
 def types(records: Sequence[kafka.Read]) -> list[str]:
