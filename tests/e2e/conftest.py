@@ -7,6 +7,8 @@ import pytest_asyncio
 
 from tests.support.client import Venue
 from tests.support.market import Market
+from tests.support.permissions.building import make_scene
+from tests.support.permissions.scene import Scene
 from tests.support.stack import Stack
 
 
@@ -27,3 +29,9 @@ async def whole(stack: Stack) -> AsyncIterator[Stack]:
     await stack.wait_ready()
     yield stack
     await stack.wait_ready()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def scene(stack: Stack, market: Market) -> Scene:
+    """What the permission tables' cells are tried on."""
+    return await make_scene(stack, market)
