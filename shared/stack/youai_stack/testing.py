@@ -1,6 +1,7 @@
-"""`youai test`: the one gate, here and in CI: format, lint, strict types, lock, then every test."""
+"""`youai test`: the one gate, here and in CI: format, lint, strict types, lock, a browser, then every test."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,14 +17,16 @@ from youai_stack.errors import StackError
 
 PYTHON_PATHS = ("shared", "services", "verifier", "examples", "deploy", "tests")
 FAST = "not stack"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+PACKAGES = ("chromium", "fonts-noto-cjk")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the gate: its name and the command that must exit 0."""
+    """A step of the gate: its name and the commands that must all exit 0; with none it has nothing to do."""
 
     name: str
-    command: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
 
 
 def test(
@@ -44,12 +47,28 @@ def _steps(place: Path, fast: bool, more: tuple[str, ...]) -> list[Step]:
     paths = tuple(path for path in PYTHON_PATHS if (place / path).is_dir())
     python = (sys.executable, "-m")
     return [
-        Step("lock", (*python, "uv", "lock", "--check", "--quiet")),
-        Step("format", (*python, "ruff", "format", "--check", "--quiet", *paths)),
-        Step("lint", (*python, "ruff", "check", "--quiet", *paths)),
-        Step("types", (*python, "mypy", *paths)),
-        Step("tests", (*python, "pytest", *(("-m", FAST) if fast else ()), *more)),
+        Step("lock", ((*python, "uv", "lock", "--check", "--quiet"),)),
+        Step("format", ((*python, "ruff", "format", "--check", "--quiet", *paths),)),
+        Step("lint", ((*python, "ruff", "check", "--quiet", *paths),)),
+        Step("types", ((*python, "mypy", *paths),)),
+        *(() if fast else (Step("browser", _browser()),)),
+        Step("tests", ((*python, "pytest", *(("-m", FAST) if fast else ()), *more),)),
     ]
+
+
+def _browser() -> tuple[tuple[str, ...], ...]:
+    """What installs the browser that the browser tests need: nothing where there is one.
+
+    Raises StackError where it is missing and cannot be installed from here.
+    """
+    if any(map(shutil.which, CHROMIUM)):
+        return ()
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise StackError(
+            f"The browser tests need Chromium, and there is none on the PATH: install {' and '.join(PACKAGES)} "
+            "(Debian: as root, apt-get install), or run what needs no browser with --fast."
+        )
+    return (("apt-get", "update"), ("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES))
 
 
 def _run(console: Console, place: Path, step: Step) -> bool:
@@ -57,8 +76,9 @@ def _run(console: Console, place: Path, step: Step) -> bool:
     begun = time.monotonic()
     # The venv's own programs first, whatever else is on the PATH.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
-        step.command, cwd=place, env=os.environ | {"PATH": path, "YOUAI_ROOT": str(place)}, check=False
+    environment = os.environ | {"PATH": path, "YOUAI_ROOT": str(place)}
+    ok = all(
+        subprocess.run(command, cwd=place, env=environment, check=False).returncode == 0 for command in step.commands
     )
-    console.print(f"{step.name}: {'ok' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - begun:.1f} s")
-    return done.returncode == 0
+    console.print(f"{step.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - begun:.1f} s")
+    return ok

@@ -85,7 +85,7 @@
     var data = document.getElementById("charts");
     if (!data || typeof echarts === "undefined") { return; }
     var style = getComputedStyle(document.documentElement);
-    var size = parseFloat(style.fontSize) * 0.8125;
+    var size = parseFloat(style.fontSize) * (document.documentElement.classList.contains("elder") ? 1 : 0.8125);
     var colours = ["--seal", "--deep", "--gold", "--leaf"].map(function (name) { return style.getPropertyValue(name).trim(); });
     var ink = style.getPropertyValue("--ink").trim();
     var all = JSON.parse(data.textContent);
