@@ -38,7 +38,9 @@ OPENS_AFTER_S = 45
 SETTLE_S = 120.0
 TOLD_S = 60.0
 KILL_EVERY_S = 12.0
-TARGETS = ("matching", "postgres", "kafka", "catalog")
+IN_THE_RUSH = ("matching", "postgres", "kafka")
+IN_THE_MONTH = ("catalog", "demand", "notify", "portal")
+"""What is killed when: each where it has most to do."""
 
 
 def demo(
@@ -48,15 +50,19 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the home and its data.")] = False,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the findings as JSON.")] = None,
     kill: Annotated[
-        str, typer.Option("--kill", metavar="NAMES", help="kill -9 these in mid-rush, e.g. matching,postgres,kafka.")
+        str,
+        typer.Option(
+            "--kill", metavar="NAMES", help="kill -9 these in mid-rush or, of the other services, in the month."
+        ),
     ] = "",
     home: Annotated[Path | None, typer.Option("--home", help="Folder for the run (default: a new one).")] = None,
 ) -> None:
     """Bring up a stack of its own, play a city's month and a booking rush of one minute, and check every decision."""
     targets = [name.strip() for name in kill.split(",") if name.strip()]
     for name in targets:
-        if name not in TARGETS:
-            raise typer.BadParameter(f"`{name}` is none of {', '.join(TARGETS)}", param_hint="--kill")
+        if name not in IN_THE_RUSH + IN_THE_MONTH:
+            known = ", ".join(IN_THE_RUSH + IN_THE_MONTH)
+            raise typer.BadParameter(f"`{name}` is none of {known}", param_hint="--kill")
     if report is not None and not report.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
     if home is not None and Home(home).exists():
@@ -139,7 +145,12 @@ class Demo:
             await self._load(http, progress, city, run)
             self.seconds["load"] = time.monotonic() - loading
             playing = time.monotonic()
-            told = await self._month(calls, progress, city, demands, run)
+            told, _ = await asyncio.gather(
+                self._month(calls, progress, city, demands, run),
+                self._kill(
+                    [name for name in targets if name in IN_THE_MONTH], watch, playing, first_s=3.0, every_s=6.0
+                ),
+            )
             self.seconds["month"] = time.monotonic() - playing
             await self._until(opens_at)
             rushing = time.monotonic()
@@ -205,10 +216,14 @@ class Demo:
         sends = plan_rush(city, requests, run)
         rush = Rush(calls, watch, self.tally)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
+        in_rush = [name for name in targets if name in IN_THE_RUSH]
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             showing = group.create_task(self._show(progress, bars, watch))
-            work: list[Awaitable[None]] = [rush.run(sends), self._kill(targets, watch, started)]
+            work: list[Awaitable[None]] = [
+                rush.run(sends),
+                self._kill(in_rush, watch, started, RUSH_SECONDS / 4, KILL_EVERY_S),
+            ]
             await asyncio.gather(*work)
             showing.cancel()
 
@@ -218,12 +233,13 @@ class Demo:
             progress.update(bars[1], completed=len(watch.first), total=max(len(self.tally.accepted), 1))
             await asyncio.sleep(0.1)
 
-    async def _kill(self, targets: list[str], watch: Watch, started: float) -> None:
-        """Kill one target after another, each when the one before is whole again, from a quarter of the rush on."""
+    async def _kill(self, targets: list[str], watch: Watch, started: float, first_s: float, every_s: float) -> None:
+        """Kill one target after another, each when the one before is whole again."""
         for number, target in enumerate(targets):
-            wait = started + RUSH_SECONDS / 4 + number * KILL_EVERY_S - time.monotonic()
+            wait = started + first_s + number * every_s - time.monotonic()
             await asyncio.sleep(max(wait, 0))
-            self.kills.append(await faults.kill(self.home, target, watch, self.tally, started))
+            decisions = target in IN_THE_RUSH
+            self.kills.append(await faults.kill(self.home, target, watch, self.tally, started, decisions=decisions))
 
     async def _settle(self, progress: Progress, watch: Watch) -> None:
         """Wait until every request that was taken has its first outcome."""

@@ -17,7 +17,7 @@ RECOVER_S = 60.0
 
 @dataclass
 class Kill:
-    """One kill: what, when (seconds into the rush), how many processes, requests in flight then, and the recovery.
+    """One kill: what, when (seconds into the month or rush), how many processes, requests in flight, and the recovery.
 
     `next_decision_s` is from the kill to the first decision published after it; `all_ready_s` to every process of the
     stack being ready again. None where that did not come.
@@ -44,19 +44,19 @@ def pids(status: dict[str, Any], target: str) -> list[int]:
     raise StackError(f"There is no `{target}` to kill here: choose among {known}.")
 
 
-async def kill(home: Home, target: str, watch: Watch, tally: Tally, started: float) -> Kill:
-    """Kill -9 the target and wait until the stack is whole again and decisions flow."""
+async def kill(home: Home, target: str, watch: Watch, tally: Tally, started: float, *, decisions: bool = True) -> Kill:
+    """Kill -9 the target and wait until the stack is whole again and (with `decisions`) bookings are decided again."""
     chosen = pids(home.status(), target)
     killed = time.monotonic()
     event = Kill(target, killed - started, len(chosen), tally.in_flight)
     for pid in chosen:
         os.kill(pid, signal.SIGKILL)
     deadline = killed + RECOVER_S
-    while time.monotonic() < deadline and (event.next_decision_s is None or event.all_ready_s is None):
+    while time.monotonic() < deadline and (event.all_ready_s is None or (decisions and event.next_decision_s is None)):
         await asyncio.sleep(0.05)
         latest = max(watch.by_partition.values(), default=0.0)
         # What was on its way when the target died does not count: only what comes after a moment of silence does.
-        if event.next_decision_s is None and latest > killed + 0.25:
+        if decisions and event.next_decision_s is None and latest > killed + 0.25:
             event.next_decision_s = latest - killed
         if event.all_ready_s is None and await asyncio.to_thread(_whole, home, chosen):
             event.all_ready_s = time.monotonic() - killed

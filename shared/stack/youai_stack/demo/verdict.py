@@ -156,7 +156,7 @@ def _show_kills(console: Console, report: dict[str, Any]) -> None:
     for name in ("what", "at", "processes", "in flight", "next decision after", "all ready after"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for kill in report["kills"]:
-        after = [f"{kill[n]} s" if kill[n] is not None else "never" for n in ("next_decision_s", "all_ready_s")]
+        after = [f"{kill[n]} s" if kill[n] is not None else "–" for n in ("next_decision_s", "all_ready_s")]
         table.add_row(kill["target"], f"{kill['at_s']} s", str(kill["processes"]), str(kill["in_flight"]), *after)
     console.print(table)
 
