@@ -78,7 +78,8 @@ async def signed_in(stack: Stack) -> AsyncIterator[SignedIn]:
     async def make(organization: str, role: str) -> Browser:
         made = Browser(stack.url("portal"))
         browsers.append(made)
-        await made.has(f"/signin?q={organization}", f'value="{organization}"')
+        known = "SELECT 1 FROM organization WHERE organization_id = $1"
+        await eventually(lambda: stack.ask("portal", known, organization), 30, f"the portal knows {organization}")
         await made.sign_in(organization, role)
         return made
 

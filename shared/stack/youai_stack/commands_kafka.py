@@ -39,8 +39,13 @@ def tail(bootstrap: str, topic: str, begin: str | None, types: Collection[str]) 
     def write(lines: bytes) -> None:
         if reader.poll(0):  # `| head`: who read us is gone, and no next record may ever come to find out by
             raise BrokenPipeError
-        sys.stdout.buffer.write(lines)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise BrokenPipeError(
+                "who read this has enough"
+            ) from None  # one with a number is click's, and exits with 1
 
     with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
         asyncio.run(run.tail(bootstrap, topic, since, types, write))
