@@ -10,6 +10,7 @@ WIDTHS = {390: 844, 1280: 900}
 ELDER_TEXT_PX, ELDER_TARGET_PX = 24, 60
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 
+_TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
     .map(one => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")}`)"""
 
@@ -98,6 +99,7 @@ class Look:
         found += [f"console: {one}" for one in self.complaints()]
         for width, height in WIDTHS.items():
             await self.page.set_viewport_size({"width": width, "height": height})
+            await self.page.evaluate(_TWO_FRAMES)  # charts follow their place in the frame after it
             await self._shoot(f"{name}-{width}{'-elder' if elder else ''}")
             # What is folded away must hold, too.
             await self.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")

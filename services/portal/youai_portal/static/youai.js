@@ -110,7 +110,8 @@
           return { type: "bar", name: series.name, data: series.data, barMaxWidth: 16, barGap: "10%" };
         })
       });
-      window.addEventListener("resize", function () { chart.resize(); });
+      // Its own place, not the window: what was drawn must never be what keeps the place wide.
+      new ResizeObserver(function () { chart.resize(); }).observe(place);
     });
   }
   draw();
