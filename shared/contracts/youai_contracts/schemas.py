@@ -19,7 +19,7 @@ def schema(cls: type[Event]) -> Schema:
     """The JSON Schema (draft 2020-12) that writers of `cls` are held to; readers ignore fields that they do not know.
 
     It is closed: no field that the class does not name, at any level. A decision has its hash and, as `outcome`, what
-    its type says.
+    its type says; all its fields are there but `hold_until`, which a held promotion alone has.
     """
     _, components = msgspec.json.schema_components([cls], ref_template="#/$defs/{name}")
     for component in components.values():
@@ -30,7 +30,7 @@ def schema(cls: type[Event]) -> Schema:
     body = components.pop(cls.__name__)
     if issubclass(cls, Decision | ClaimDecision):
         body["properties"]["outcome"] = {"const": cls.type.partition("-")[2]}
-        body["required"] = sorted(body["properties"])
+        body["required"] = sorted(set(body["properties"]) - {"hold_until"})
     head = {"$schema": DIALECT, "$id": f"urn:youai:{cls.topic.name}:{cls.type}", "title": cls.type}
     return {**head, **{name: part for name, part in body.items() if name != "title"}, **_defs(components)}
 

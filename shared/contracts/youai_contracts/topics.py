@@ -42,7 +42,14 @@ OFFER = Topic(
     writer="catalog",
     readers=("matching", "notify", "portal"),
     partitions=8,
-    event_types=("offer-published", "offer-withdrawn", "session-opened", "session-cancelled"),
+    event_types=(
+        "offer-published",
+        "offer-withdrawn",
+        "session-opened",
+        "session-revised",
+        "session-cancelled",
+        "attendance-recorded",
+    ),
 )
 RESOURCE = Topic(
     name="youai.resource.v1",
@@ -78,10 +85,15 @@ SLOT_LOG = Topic(
     partitions=SLOT_PARTITIONS,
     event_types=(
         "slot-opened",
+        "slot-revised",
         "slot-closed",
         "booking-requested",
         "booking-cancelled",
+        "hold-accepted",
+        "hold-declined",
+        "override-requested",
         "timer-fired",
+        "draw-revealed",
         "claim-requested",
         "claim-end-requested",
     ),
@@ -90,14 +102,17 @@ BOOKING = Topic(
     name="youai.booking.v1",
     key="slot_id",
     writer="matching",
-    readers=("notify", "portal"),
+    readers=("matching", "notify", "portal"),
     partitions=SLOT_PARTITIONS,
     event_types=(
+        "booking-entered",
         "booking-confirmed",
         "booking-waitlisted",
         "booking-rejected",
         "booking-promoted",
+        "booking-lapsed",
         "booking-released",
+        "booking-displaced",
     ),
 )
 CLAIM = Topic(

@@ -12,6 +12,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x20\\
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\x00]+$")]
 Label = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]
 Text = Annotated[str, Meta(max_length=4000, pattern="^[^\\x00]*$")]
+Explanation = Annotated[str, Meta(min_length=1, max_length=1000, pattern="^[^\\x00]+$")]
 Places = Annotated[int, Meta(ge=1, le=100_000)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]

@@ -15,7 +15,8 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
 
     Integers, strings and null alone. `place` and `ahead` are null unless in the queue; `taken` counts places confirmed
     and held after this decision; `sequence` counts a slot's decisions from 1; `decided_at` is the slot's time;
-    `hash` is the hex SHA-256 of the RFC 8785 JSON of all the other fields.
+    `hash` is the hex SHA-256 of the RFC 8785 JSON of all the other fields. `hold_until` is there on a promotion that
+    must be accepted by then, and on nothing else.
     """
 
     topic: ClassVar[Topic] = topics.BOOKING
@@ -24,6 +25,7 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     capacity: Count
     decided_at: str
     hash: Hash | msgspec.UnsetType = msgspec.UNSET
+    hold_until: str | msgspec.UnsetType = msgspec.UNSET
     log_offset: Count
     log_partition: Count
     outcome: str
@@ -39,6 +41,12 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
     slot_id: Id
     taken: Count
     venue_id: Id
+
+
+class BookingEntered(Decision, frozen=True, kw_only=True):
+    """The venue is in the draw: an interim answer, not an outcome."""
+
+    type: ClassVar[str] = "booking-entered"
 
 
 class BookingConfirmed(Decision, frozen=True, kw_only=True):
@@ -60,9 +68,21 @@ class BookingRejected(Decision, frozen=True, kw_only=True):
 
 
 class BookingPromoted(Decision, frozen=True, kw_only=True):
-    """A freed place went to the next in the queue."""
+    """Freed places are held for the next in the queue until `hold_until`; without one, they are its own at once."""
 
     type: ClassVar[str] = "booking-promoted"
+
+
+class BookingLapsed(Decision, frozen=True, kw_only=True):
+    """The venue did not accept in time: it stands at the end of the queue (`place`), or is out of it (null)."""
+
+    type: ClassVar[str] = "booking-lapsed"
+
+
+class BookingDisplaced(Decision, frozen=True, kw_only=True):
+    """There are fewer places: the venue lost its own and stands at the head of the queue, or in none (`place` null)."""
+
+    type: ClassVar[str] = "booking-displaced"
 
 
 class BookingReleased(Decision, frozen=True, kw_only=True):

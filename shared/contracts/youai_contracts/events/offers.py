@@ -61,6 +61,40 @@ class SessionOpened(Event, frozen=True, kw_only=True):
     actor: Actor
 
 
+class SessionRevised(Event, frozen=True, kw_only=True):
+    """A session changes: fields that are null stay as they are."""
+
+    type: ClassVar[str] = "session-revised"
+    topic: ClassVar[Topic] = topics.OFFER
+
+    offer_id: Id
+    session_id: Id
+    slot_id: Id
+    capacity: Places | None = None
+    opens_at: Instant | None = None
+    closes_at: Instant | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    venue_name: Name | None = None
+    reason: Text
+    actor: Actor
+
+
+class AttendanceRecorded(Event, frozen=True, kw_only=True):
+    """After a session its provider says of a booking how many came; 0 is a no-show. The latest word stands."""
+
+    type: ClassVar[str] = "attendance-recorded"
+    topic: ClassVar[Topic] = topics.OFFER
+
+    offer_id: Id
+    session_id: Id
+    slot_id: Id
+    request_id: Id
+    venue_id: Id
+    attended: Count
+    actor: Actor
+
+
 class SessionCancelled(Event, frozen=True, kw_only=True):
     """A provider cancels a session: everybody confirmed or waiting is released."""
 

@@ -5,7 +5,20 @@ from typing import ClassVar, Literal
 import msgspec
 
 from youai_contracts import topics
-from youai_contracts.events.base import Actor, ClaimEnd, Count, Event, Hash, Id, Instant, Label, Mode, Name, Places
+from youai_contracts.events.base import (
+    Actor,
+    ClaimEnd,
+    Count,
+    Event,
+    Explanation,
+    Hash,
+    Id,
+    Instant,
+    Label,
+    Mode,
+    Name,
+    Places,
+)
 from youai_contracts.topics import Topic
 
 
@@ -43,6 +56,19 @@ class SlotOpened(SlotRecord, frozen=True, kw_only=True):
     kind: Literal["session", "demand"] = "session"
 
 
+class SlotRevised(SlotRecord, frozen=True, kw_only=True):
+    """What a slot is changes: fields that are null stay as they are. A mode never changes."""
+
+    type: ClassVar[str] = "slot-revised"
+
+    capacity: Places | None = None
+    opens_at: Instant | None = None
+    closes_at: Instant | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    rule_version: Hash | None = None
+
+
 class SlotClosed(SlotRecord, frozen=True, kw_only=True):
     """A slot ends before its time, for the reason given (a code). Booking's closing time is a timer instead."""
 
@@ -76,6 +102,51 @@ class BookingCancelled(SlotRecord, frozen=True, kw_only=True):
 
     request_id: Id
     actor: Actor
+
+
+class HoldAccepted(SlotRecord, frozen=True, kw_only=True):
+    """A venue takes the places that are held for it."""
+
+    type: ClassVar[str] = "hold-accepted"
+
+    request_id: Id
+    actor: Actor
+
+
+class HoldDeclined(SlotRecord, frozen=True, kw_only=True):
+    """A venue does not want the places that are held for it, or has reached a limit and may not have them."""
+
+    type: ClassVar[str] = "hold-declined"
+
+    request_id: Id
+    reason: Literal["declined", "limit"] = "declined"
+    actor: Actor
+
+
+class OverrideRequested(SlotRecord, frozen=True, kw_only=True):
+    """The guidance center gives a venue places, past opening, queue and shares, and says why.
+
+    `request_id` is a request in the slot, or that of a new one; `capacity`, if more than the slot's, is recorded as the
+    slot's from then on.
+    """
+
+    type: ClassVar[str] = "override-requested"
+
+    request_id: Id
+    venue_id: Id
+    town: Label
+    party_size: Places
+    capacity: Places | None = None
+    explanation: Explanation
+    actor: Actor
+
+
+class DrawRevealed(SlotRecord, frozen=True, kw_only=True):
+    """The seed of a slot's draw: 32 bytes in hex, whose SHA-256 `slot-opened` announced."""
+
+    type: ClassVar[str] = "draw-revealed"
+
+    seed: Hash
 
 
 class TimerFired(SlotRecord, frozen=True, kw_only=True):
