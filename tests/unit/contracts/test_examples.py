@@ -93,3 +93,11 @@ def test_some_example_leaves_out_all_that_it_may() -> None:
     for type_, cls in EVENTS.items():
         required = set(schemas.schema(cls)["required"])
         assert any(set(data) == required for data in EXAMPLES[type_].values()), type_
+
+
+def test_a_revealed_seed_is_the_one_that_its_slot_announced() -> None:
+    announced = {data["slot_id"]: data["seed_hash"] for data in EXAMPLES["slot-opened"].values() if "seed_hash" in data}
+    seeds = {data["slot_id"]: bytes.fromhex(data["seed"]) for data in EXAMPLES["draw-revealed"].values()}
+    drawn = {slot: seed for slot, seed in seeds.items() if 1 < len(slot) < 200}  # the others are bounds alone
+    assert drawn
+    assert {slot: hashlib.sha256(seed).hexdigest() for slot, seed in drawn.items()} == {s: announced[s] for s in drawn}
