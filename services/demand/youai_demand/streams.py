@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from youai_contracts import codec, topics
-from youai_contracts.codec import Received, Undecodable
+from youai_contracts import topics
 from youai_contracts.events import ClaimConfirmed, ClaimDecision, ClaimEnded, ClaimRejected, OrganizationRegistered
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.work import Projection, Record
+from youai_runtime.work import Projection, Record, decode_all
 
 from youai_demand import SERVICE, commands, domain, store
 from youai_demand.domain import Change, Claim, Demand
@@ -24,7 +23,7 @@ class Claims(Projection):
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         """All decisions on a demand stand in one partition, in their order: read what they touch, fold, write."""
-        received, unusable = _decode_all(self.topic, records)
+        received, unusable = decode_all(self.topic, records)
         decisions = [(record, item, item.event) for record, item in received if isinstance(item.event, ClaimDecision)]
         demands = await store.lock_all(connection, sorted({event.demand_id for _, _, event in decisions}))
         claims = await store.claims_of(connection, [event.request_id for _, _, event in decisions])
@@ -72,7 +71,7 @@ class Organizations(Projection):
     topic = topics.ORGANIZATION
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
-        received, unusable = _decode_all(self.topic, records)
+        received, unusable = decode_all(self.topic, records)
         latest: dict[str, tuple[Any, ...]] = {}
         for _, item in received:
             assert isinstance(item.event, OrganizationRegistered)
@@ -97,16 +96,3 @@ def on_organization_registered(event: OrganizationRegistered) -> tuple[Any, ...]
 def _at(event: ClaimDecision) -> datetime:
     """A decision's time: its slot's."""
     return datetime.fromisoformat(event.decided_at)
-
-
-def _decode_all(
-    topic: topics.Topic, records: Sequence[Record]
-) -> tuple[list[tuple[Record, Received]], list[tuple[Record, str]]]:
-    received: list[tuple[Record, Received]] = []
-    unusable: list[tuple[Record, str]] = []
-    for record in records:
-        try:
-            received.append((record, codec.decode(topic, record.key, record.value, record.headers)))
-        except Undecodable as error:
-            unusable.append((record, str(error)))
-    return received, unusable

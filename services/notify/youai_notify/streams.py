@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
-from youai_contracts import codec, topics
-from youai_contracts.codec import Undecodable
+from youai_contracts import topics
 from youai_contracts.events import (
     EVENTS,
     DemandClaimRequested,
@@ -21,7 +20,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.work import Projection, Record
+from youai_runtime.work import Projection, Record, decode_all
 
 from youai_notify import knowledge, store
 from youai_notify.domain.owed import Claim, Known, Notice, Session, Source, owed, subject_elsewhere
@@ -43,16 +42,8 @@ class Reading(Projection):
     """A lane that reads events; what cannot be read becomes a dead letter."""
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
-        read: list[Read] = []
-        unreadable: list[tuple[Record, str]] = []
-        for record in records:
-            try:
-                received = codec.decode(self.topic, record.key, record.value, record.headers)
-            except Undecodable as error:
-                unreadable.append((record, str(error)))
-                continue
-            at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-            read.append(Read(received.event, Source(self.topic.name, received.id, at), record))
+        received, unreadable = decode_all(self.topic, records)
+        read = [Read(item.event, _source(self.topic, record, item.id), record) for record, item in received]
         if read:
             await self.on_read(connection, read)
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
@@ -190,6 +181,10 @@ class Claims(Decisions):
     async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Claim], Known]:
         found = await knowledge.claims(connection, subjects)
         return found, Known(claims=found)
+
+
+def _source(topic: topics.Topic, record: Record, id_: str) -> Source:
+    return Source(topic.name, id_, datetime.fromtimestamp(record.timestamp / 1000, UTC))
 
 
 def _demand_of(event: Event) -> str:

@@ -65,9 +65,9 @@ class Watcher:
 class Hub:
     """Reads what happens and wakes the watchers; at most `most` of them."""
 
-    def __init__(self, pool: Pool, bootstrap: str, client_id: str, *, most: int) -> None:
+    def __init__(self, pool: Pool, broker: kafka.Broker, client_id: str, *, most: int) -> None:
         self._pool = pool
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._client_id = client_id
         self._most = most
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
@@ -123,7 +123,7 @@ class Hub:
 
     async def _read(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._broker.options(),
             client_id=f"{self._client_id}-live",
             group_id=None,
             enable_auto_commit=False,

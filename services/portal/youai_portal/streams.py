@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from youai_contracts import codec, topics
-from youai_contracts.codec import Undecodable, rfc3339
+from youai_contracts import topics
+from youai_contracts.codec import rfc3339
 from youai_contracts.events import (
     ClaimDecision,
     Decision,
@@ -24,7 +24,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.work import Projection, Record
+from youai_runtime.work import Projection, Record, decode_all
 
 from youai_portal import domain
 from youai_portal.store import projections as store
@@ -48,16 +48,11 @@ class Folding(Projection):
         raise NotImplementedError
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
-        events: list[Read] = []
-        unreadable: list[tuple[Record, str]] = []
-        for record in records:
-            try:
-                received = codec.decode(self.topic, record.key, record.value, record.headers)
-            except Undecodable as error:
-                unreadable.append((record, str(error)))
-            else:
-                at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                events.append((received.event, record.offset, at))
+        received, unreadable = decode_all(self.topic, records)
+        events: list[Read] = [
+            (item.event, record.offset, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+            for record, item in received
+        ]
         if events:
             await self.project(connection, events)
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)

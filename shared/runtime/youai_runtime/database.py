@@ -1,5 +1,6 @@
 """PostgreSQL: the pool and the migrations."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 else:  # asyncpg's classes are generic in their stubs alone
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
+
+PROBE_S = 2.0
+"""How long readiness waits for the database before it says that it is away."""
 
 RUNTIME_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_119_001
@@ -55,6 +59,16 @@ async def connect_pool(dsn: str, *, name: str, size: int, wait_s: float = 5.0, s
             "idle_in_transaction_session_timeout": "10s",
         },
     )
+
+
+async def trouble(pool: Pool, statement: str) -> dict[str, str]:
+    """What readiness says of the database: nothing where `statement` is answered within PROBE_S, else why not."""
+    try:
+        async with asyncio.timeout(PROBE_S):
+            await pool.fetchval(statement)
+    except Exception as error:
+        return {"database": repr(error)}
+    return {}
 
 
 async def _nothing_to_reset(_connection: Connection) -> None:

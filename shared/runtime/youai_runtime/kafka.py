@@ -1,9 +1,11 @@
 """Kafka: how this suite makes its producers, names partitions, and publishes in order."""
 
 import asyncio
+import ssl
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -42,10 +44,49 @@ def partition_of(key: bytes, partitions: int) -> int:
     return number % partitions
 
 
-def make_producer(bootstrap: str, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
+@dataclass(frozen=True)
+class Broker:
+    """Where the brokers are (host:port, by commas) and how they are to be talked to, by every client of this suite."""
+
+    bootstrap: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True where clients speak TLS."""
+        return self.security_protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def is_authenticated(self) -> bool:
+        """True where clients say who they are."""
+        return self.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What TLS trusts: the CA file, or, without one, what the machine trusts; None without TLS."""
+        return ssl.create_default_context(cafile=self.ca_file) if self.is_encrypted else None
+
+    def options(self) -> dict[str, Any]:
+        """The arguments that make an aiokafka client connect."""
+        found: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security_protocol}
+        if self.is_encrypted:
+            found["ssl_context"] = self.tls()
+        if self.is_authenticated:
+            found |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return found
+
+
+def make_producer(broker: Broker, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
     """An idempotent producer, every append acknowledged by all in-sync replicas, every wait bounded."""
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **broker.options(),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,

@@ -49,13 +49,13 @@ class Lane:
         work: Work,
         *,
         pool: Pool,
-        bootstrap: str,
+        broker: kafka.Broker,
         client_id: str,
         consumer_factory: Callable[..., Any] = AIOKafkaConsumer,
     ) -> None:
         self.work = work
         self._pool = pool
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._client_id = client_id
         self._consumer_factory = consumer_factory
         self._consumer: Any = None
@@ -81,7 +81,7 @@ class Lane:
     async def run(self) -> None:
         """Work until `stop`. Raises what our own code raises outside a partition's work."""
         self._consumer = self._consumer_factory(
-            bootstrap_servers=self._bootstrap,
+            **self._broker.options(),
             client_id=self._client_id,
             group_id=self.work.name,
             enable_auto_commit=False,

@@ -87,17 +87,17 @@ class Listeners:
 class Feed:
     """Reads a topic from its end and wakes who listens for a record's key. While it cannot, streams look themselves."""
 
-    def __init__(self, topic: Topic, listeners: Listeners, *, bootstrap: str, client_id: str) -> None:
+    def __init__(self, topic: Topic, listeners: Listeners, *, broker: kafka.Broker, client_id: str) -> None:
         self._topic = topic
         self._listeners = listeners
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._client_id = client_id
 
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
+                **self._broker.options(),
                 client_id=f"{self._client_id}-feed",
                 enable_auto_commit=False,
                 auto_offset_reset="latest",

@@ -1,9 +1,12 @@
 """What every service is told by its environment (prefix YOUAI_), read once, in a service's `__main__`."""
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from youai_runtime.kafka import Broker
 
 
 class ServiceSettings(BaseSettings):
@@ -12,6 +15,11 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="YOUAI_", frozen=True)
 
     kafka: str = Field(description="bootstrap servers, host:port[,host:port]")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = Field(default=None, description="PEM of whom TLS trusts; default: the machine's own")
     database: str = Field(description="DSN of the service's own PostgreSQL database")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=1, le=65535)
@@ -24,3 +32,29 @@ class ServiceSettings(BaseSettings):
     oidc_audience: str = "youai"
     oidc_jwks_url: str | None = None
     pool_size: int = Field(default=10, ge=1, le=100, description="most database connections of this process")
+
+    @model_validator(mode="after")
+    def _kafka_is_whole(self) -> Self:
+        """A half-set connection would only show as a broker that never answers."""
+        by_password = self.kafka_security_protocol.startswith("SASL_")
+        if by_password and not (self.kafka_sasl_mechanism and self.kafka_username and self.kafka_password):
+            raise ValueError(
+                f"{self.kafka_security_protocol} needs YOUAI_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD as well"
+            )
+        if not by_password and (self.kafka_sasl_mechanism or self.kafka_username or self.kafka_password):
+            raise ValueError("YOUAI_KAFKA_SASL_MECHANISM, _USERNAME, _PASSWORD need a SASL security protocol")
+        if self.kafka_ca_file is not None and not self.kafka_ca_file.is_file():
+            raise ValueError(f"YOUAI_KAFKA_CA_FILE names no file: {self.kafka_ca_file}")
+        return self
+
+    @property
+    def broker(self) -> Broker:
+        """How every Kafka client of this process connects."""
+        return Broker(
+            bootstrap=self.kafka,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=None if self.kafka_password is None else self.kafka_password.get_secret_value(),
+            ca_file=self.kafka_ca_file,
+        )

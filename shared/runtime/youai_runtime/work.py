@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from youai_contracts import codec
+from youai_contracts.codec import Received, Undecodable
 from youai_contracts.topics import Topic
 
 from youai_runtime.database import Connection
@@ -77,6 +79,20 @@ class Projection(Work):
     async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
         """`apply` once, with the records of all partitions, each partition's in its order."""
         await self.apply(connection, -1, [record for partition in sorted(batches) for record in batches[partition]])
+
+
+def decode_all(
+    topic: Topic, records: Sequence[Record]
+) -> tuple[list[tuple[Record, Received]], list[tuple[Record, str]]]:
+    """Records of `topic` with their events, and those that cannot be read with why; both in the records' order."""
+    received: list[tuple[Record, Received]] = []
+    unreadable: list[tuple[Record, str]] = []
+    for record in records:
+        try:
+            received.append((record, codec.decode(topic, record.key, record.value, record.headers)))
+        except Undecodable as error:
+            unreadable.append((record, str(error)))
+    return received, unreadable
 
 
 def fingerprint(record: Record) -> bytes:

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from faust.app.base import BootStrategy
 from mode import Service
 
-from youai_runtime import http, logs
+from youai_runtime import database, http, logs
+from youai_runtime.database import Pool
+from youai_runtime.kafka import Broker
 from youai_runtime.lane import Lane
 from youai_runtime.settings import ServiceSettings
 
@@ -29,17 +31,30 @@ class Loop(Protocol):
     async def stop(self) -> None: ...
 
 
+class Client(Protocol):
+    """A client of the broker that is started: a producer or a consumer."""
+
+    async def stop(self) -> None: ...
+
+
 @dataclass
 class Hosted:
-    """What a worker hosts, built once its event loop runs; `close` is called after all loops have ended."""
+    """What a worker hosts, built once its event loop runs, and what its loops share, closed after all have ended."""
 
     loops: Sequence[Loop]
-    close: Callable[[], Awaitable[None]]
+    pool: Pool
+    clients: Sequence[Client]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
+    async def close(self) -> None:
+        """Stop the clients, in order, then drop the database's connections."""
+        for client in self.clients:
+            await client.stop()
+        self.pool.terminate()
+
     async def waiting(self) -> dict[str, str]:
-        """Names of lanes that are not ready, each with why."""
-        found: dict[str, str] = {}
+        """What is not ready, each with why: the database, and lanes."""
+        found = await database.trouble(self.pool, "SELECT 1 FROM lane_progress LIMIT 1")
         for loop in self.loops:
             if isinstance(loop, Lane) and not loop.ready:
                 broken = "; ".join(f"partition {p}: {why}" for p, why in loop.broken.items())
@@ -97,6 +112,18 @@ class _Host(Service):  # type: ignore[misc]
             self._server.should_exit = True
 
 
+def _credentials(broker: Broker) -> Any:
+    """How Faust's own clients would connect: as ours do."""
+    if broker.is_authenticated:
+        return faust.SASLCredentials(
+            username=broker.username,
+            password=broker.password,
+            mechanism=broker.sasl_mechanism,
+            ssl_context=broker.tls(),
+        )
+    return faust.SSLCredentials(broker.tls()) if broker.is_encrypted else None
+
+
 def run(service: str, settings: ServiceSettings, build: Callable[[], Awaitable[Hosted]]) -> None:
     """Run a worker until SIGTERM, then drain and exit 0; exits with 1 when a hosted loop dies.
 
@@ -107,6 +134,7 @@ def run(service: str, settings: ServiceSettings, build: Callable[[], Awaitable[H
     app = faust.App(
         f"{service}-worker",
         broker=f"kafka://{settings.kafka}",
+        broker_credentials=_credentials(settings.broker),
         store="memory://",
         web_enabled=False,
         autodiscover=False,

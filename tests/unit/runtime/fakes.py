@@ -9,6 +9,7 @@ from typing import Any, cast
 from aiokafka import TopicPartition
 from youai_contracts.topics import Topic
 from youai_runtime.database import Connection, Pool
+from youai_runtime.kafka import Broker
 from youai_runtime.lane import Lane, Record, Work
 
 TOPIC = Topic(name="test.v1", key="id", writer="test", readers=(), partitions=4)
@@ -239,7 +240,7 @@ class Scene:
         self.lane = Lane(
             self.work,
             pool=cast(Pool, self.database),
-            bootstrap="127.0.0.1:1",
+            broker=Broker("127.0.0.1:1"),
             client_id="test",
             consumer_factory=self.consumer,
         )

@@ -4,6 +4,7 @@ import contextlib
 from typing import Any, cast
 
 from youai_contracts import topics
+from youai_runtime.kafka import Broker
 from youai_runtime.live import Feed, Listener, Listeners
 
 
@@ -85,7 +86,7 @@ async def test_the_feed_reads_from_the_ends_wakes_all_once_there_then_whom_a_rec
     listeners = Listeners(10, most_of_one=10)
     a, b = joined(listeners, "a"), joined(listeners, "b")
     consumer = Consumer(a)
-    feed = Feed(topics.NOTIFICATION, listeners, bootstrap="nobody:1", client_id="test")
+    feed = Feed(topics.NOTIFICATION, listeners, broker=Broker("nobody:1"), client_id="test")
     with contextlib.suppress(ConnectionError):
         await feed._read(cast(Any, consumer))
     assert consumer.calls == ["assign 8", "seek", *["position"] * 8, "read"]
