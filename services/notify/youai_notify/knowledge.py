@@ -23,6 +23,7 @@ class Held:
     type: str
     value: bytes
     at: datetime
+    traceparent: str | None
 
 
 async def put_organizations(connection: Connection, organizations: Iterable[OrganizationRegistered]) -> None:
@@ -181,9 +182,12 @@ async def resources(connection: Connection, resource_ids: Sequence[str]) -> dict
 async def hold(connection: Connection, held: Sequence[Held]) -> None:
     """Keep decisions until their subject is known."""
     await connection.executemany(
-        "INSERT INTO held (topic, ce_id, partition, log_offset, subject_id, type, value, at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (topic, ce_id) DO NOTHING",
-        [(h.topic, h.ce_id, h.partition, h.log_offset, h.subject_id, h.type, h.value, h.at) for h in held],
+        "INSERT INTO held (topic, ce_id, partition, log_offset, subject_id, type, value, at, traceparent)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (topic, ce_id) DO NOTHING",
+        [
+            (h.topic, h.ce_id, h.partition, h.log_offset, h.subject_id, h.type, h.value, h.at, h.traceparent)
+            for h in held
+        ],
     )
 
 
@@ -191,7 +195,7 @@ async def release(connection: Connection, topic: str, subject_ids: Sequence[str]
     """Take out what was held for these subjects, in the log's order."""
     rows = await connection.fetch(
         "DELETE FROM held WHERE topic = $1 AND subject_id = ANY ($2::text[])"
-        " RETURNING topic, ce_id, partition, log_offset, subject_id, type, value, at",
+        " RETURNING topic, ce_id, partition, log_offset, subject_id, type, value, at, traceparent",
         topic,
         subject_ids,
     )

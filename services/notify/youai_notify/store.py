@@ -37,12 +37,13 @@ async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
         INSERT INTO recipient (recipient_id, last_position)
         SELECT id, more FROM unnest($1::text[], $2::bigint[]) AS owed (id, more) ORDER BY id
         ON CONFLICT (recipient_id) DO UPDATE SET last_position = recipient.last_position + excluded.last_position
-        RETURNING recipient_id, last_position
+        RETURNING recipient_id, last_position, muted
         """,
         list(owed.keys()),
         list(owed.values()),
     )
     last = {row["recipient_id"]: row["last_position"] - owed[row["recipient_id"]] for row in rows}
+    muted = {row["recipient_id"]: frozenset(row["muted"]) for row in rows}
     for begin in range(0, len(notices), MOST_AT_ONCE):
         part = notices[begin : begin + MOST_AT_ONCE]
         positions = []
@@ -50,12 +51,13 @@ async def tell(connection: Connection, notices: Sequence[Notice]) -> None:
             last[notice.recipient_id] += 1
             positions.append(last[notice.recipient_id])
         fresh = await _insert(connection, part, positions)
-        events = []
+        events: list[tuple[NotificationSent, str | None]] = []
         for notice in part:
             if (id_ := notice.id) in fresh:
                 fresh.discard(id_)
-                events.append(_sent(notice, id_))
-        await outbox.add(connection, events, source=SOURCE)
+                sent = _sent(notice, id_, muted=notice.kind in muted[notice.recipient_id])
+                events.append((sent, notice.source.traceparent))
+        await outbox.add_traced(connection, events, source=SOURCE)
 
 
 async def _insert(connection: Connection, notices: Sequence[Notice], positions: Sequence[int]) -> set[str]:
@@ -84,7 +86,7 @@ async def _insert(connection: Connection, notices: Sequence[Notice], positions: 
     return {row["notification_id"] for row in rows}
 
 
-def _sent(notice: Notice, id_: str) -> NotificationSent:
+def _sent(notice: Notice, id_: str, *, muted: bool) -> NotificationSent:
     words, source = notice.words, notice.source
     return NotificationSent(
         notification_id=id_,
@@ -98,6 +100,7 @@ def _sent(notice: Notice, id_: str) -> NotificationSent:
         body_zh=words.body_zh,
         body_en=words.body_en,
         occurred_at=source.at,
+        muted=muted,
     )
 
 

@@ -1,11 +1,13 @@
 """Everything that notify consumes: one lane a topic, each event turned into what it owes and what is to be known."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 from youai_contracts import topics
+from youai_contracts.codec import Received
 from youai_contracts.events import (
     EVENTS,
     DemandClaimRequested,
@@ -27,6 +29,7 @@ from youai_notify.domain.owed import Claim, Known, Notice, Session, Source, owed
 from youai_notify.knowledge import Held
 
 SERVICE = "notify"
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Reading(Projection):
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         received, unreadable = decode_all(self.topic, records)
-        read = [Read(item.event, _source(self.topic, record, item.id), record) for record, item in received]
+        read = [Read(item.event, _source(self.topic, record, item), record) for record, item in received]
         if read:
             await self.on_read(connection, read)
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
@@ -183,8 +186,9 @@ class Claims(Decisions):
         return found, Known(claims=found)
 
 
-def _source(topic: topics.Topic, record: Record, id_: str) -> Source:
-    return Source(topic.name, id_, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+def _source(topic: topics.Topic, record: Record, item: Received) -> Source:
+    trace = item.traceparent if item.traceparent and _TRACE.fullmatch(item.traceparent) else None
+    return Source(topic.name, item.id, datetime.fromtimestamp(record.timestamp / 1000, UTC), trace)
 
 
 def _demand_of(event: Event) -> str:
@@ -203,6 +207,7 @@ def _held(one: Read, subject_id: str) -> Held:
         type=one.event.type,
         value=one.record.value,
         at=one.source.at,
+        traceparent=one.source.traceparent,
     )
 
 
@@ -211,6 +216,8 @@ def _owed_by_held(held: Sequence[Held], known: Known) -> list[Notice]:
         notice
         for one in held
         for notice in owed(
-            msgspec.json.decode(one.value, type=EVENTS[one.type]), Source(one.topic, one.ce_id, one.at), known
+            msgspec.json.decode(one.value, type=EVENTS[one.type]),
+            Source(one.topic, one.ce_id, one.at, one.traceparent),
+            known,
         )
     ]

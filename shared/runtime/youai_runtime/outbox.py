@@ -37,8 +37,13 @@ _INSERT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $
 
 async def add(connection: Connection, events: Sequence[Event], *, source: str, traceparent: str | None = None) -> None:
     """Store events to be published, in order, in the transaction at hand. `ce_id` is given by the relay."""
+    await add_traced(connection, [(event, traceparent) for event in events], source=source)
+
+
+async def add_traced(connection: Connection, events: Sequence[tuple[Event, str | None]], *, source: str) -> None:
+    """As `add`, for events of several causes: each with the trace context of its own."""
     now = datetime.now(UTC)
-    messages = [codec.encode(event, id="", source=source, at=now, traceparent=traceparent) for event in events]
+    messages = [codec.encode(event, id="", source=source, at=now, traceparent=trace) for event, trace in events]
     await connection.executemany(_INSERT, [(m.topic, m.key, m.value, _flatten(m.headers)) for m in messages])
 
 

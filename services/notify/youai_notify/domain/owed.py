@@ -50,11 +50,12 @@ _TELL_THE_VENUE = frozenset({"handed-back", "lapsed"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an event came from: its topic and `ce_id`, and when the broker took it."""
+    """Where an event came from: its topic and `ce_id`, when the broker took it, and its trace context."""
 
     topic: str
     id: str
     at: datetime
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

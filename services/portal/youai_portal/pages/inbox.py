@@ -77,6 +77,7 @@ async def page(visit: Visit, refused: Refused | None = None) -> Response:
         messages=shown,
         following=following,
         only_unread=unread,
+        any_unread=visit.unread > 0 or any(row["read_at"] is None for row in shown),
         refused=refused,
         until=rfc3339(datetime.now(UTC)),
         done=visit.q("done"),

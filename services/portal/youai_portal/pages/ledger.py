@@ -26,7 +26,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         found = await _read(visit, recent)
         return visit.page("ledger.html", charts=_charts(visit, found), **found)
 
-    @routes.get("/ledger.xlsx", include_in_schema=True)
+    @routes.get("/ledger.xlsx")
     async def download(visit: here) -> Response:
         found = await _read(visit, recent)
         made = datetime.now(words.SHANGHAI)

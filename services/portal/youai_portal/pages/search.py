@@ -21,6 +21,6 @@ def add(routes: APIRouter, desk: Desk) -> None:
         if text:
             async with desk.pool.acquire() as connection:
                 found = await inbox.search(connection, text, EACH)
-                resources = await inbox.resources(connection, text, "", "", "", EACH) if visit.person else []
+                resources = await inbox.resources(connection, text, "", "", "", EACH)
                 organizations = await people.find_organizations(connection, text, EACH)
         return visit.page("search.html", q=text, found=found, resources=resources, organizations=organizations)

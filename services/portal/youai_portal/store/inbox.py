@@ -33,9 +33,10 @@ async def page(
 
 
 async def unread(connection: Connection, recipient_id: str) -> int:
-    """How many messages are unread."""
+    """How many messages are unread; those of a kind that was muted when they were sent do not count."""
     found: int = await connection.fetchval(
-        "SELECT count(*) FROM notification WHERE recipient_id = $1 AND read_at IS NULL", recipient_id
+        "SELECT count(*) FROM notification WHERE recipient_id = $1 AND read_at IS NULL AND NOT muted",
+        recipient_id,
     )
     return found
 

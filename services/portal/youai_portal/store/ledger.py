@@ -115,10 +115,16 @@ async def months(connection: Connection) -> list[str]:
     return [row["month"] for row in rows]
 
 
+# What can be booked now has free places; what is full and takes more into its queue is counted apart.
+_OPEN_NOW = "s.state = 'open' AND s.opens_at <= now() AND s.closes_at > now()"
+_HAS_PLACES = "coalesce(t.taken, 0) < s.capacity"
+_TAKES_MORE = "(s.waitlist IS NULL OR coalesce(t.waiting, 0) < s.waitlist)"
+
+
 async def headline(connection: Connection, since: datetime, until: datetime) -> asyncpg.Record:
-    """The numbers of a month, in both directions."""
+    """The numbers of a month, in both directions; `bookable` and `queueing`: sessions of now, whatever the month."""
     row = await connection.fetchrow(
-        """
+        f"""
         SELECT
             (SELECT count(*) FROM demand WHERE posted_at >= $1 AND posted_at < $2) AS demands,
             (SELECT count(*) FROM demand WHERE posted_at >= $1 AND posted_at < $2
@@ -126,9 +132,11 @@ async def headline(connection: Connection, since: datetime, until: datetime) -> 
             (SELECT count(*) FROM demand WHERE posted_at >= $1 AND posted_at < $2 AND state = 'fulfilled') AS fulfilled,
             (SELECT count(*) FROM demand WHERE state = 'open') AS open,
             (SELECT count(*) FROM offer WHERE state = 'published') AS offers,
-            h.sessions, h.places, h.taken, h.waiting,
-            (SELECT count(*) FROM session WHERE state = 'open' AND opens_at <= now() AND closes_at > now()) AS bookable
-        FROM (SELECT count(*) AS sessions, coalesce(sum(s.capacity), 0) AS places, coalesce(sum(t.taken), 0) AS taken,
+            h.sessions, h.places, h.taken, h.waiting, n.bookable, n.queueing
+        FROM (SELECT count(*) FILTER (WHERE {_HAS_PLACES}) AS bookable,
+                count(*) FILTER (WHERE NOT {_HAS_PLACES} AND {_TAKES_MORE}) AS queueing
+              FROM session AS s LEFT JOIN slot AS t USING (slot_id) WHERE {_OPEN_NOW}) AS n,
+            (SELECT count(*) AS sessions, coalesce(sum(s.capacity), 0) AS places, coalesce(sum(t.taken), 0) AS taken,
                 coalesce(sum(t.waiting), 0) AS waiting
               FROM session AS s LEFT JOIN slot AS t USING (slot_id)
               WHERE s.state = 'open' AND s.starts_at >= $1 AND s.starts_at < $2) AS h
@@ -143,11 +151,11 @@ async def headline(connection: Connection, since: datetime, until: datetime) -> 
 async def opening(connection: Connection, limit: int) -> list[asyncpg.Record]:
     """Sessions that can be booked now and have free places, the fullest first: what is wanted most and still there."""
     return await connection.fetch(
-        """
+        f"""
         SELECT s.slot_id, s.starts_at, s.ends_at, s.venue_name, s.capacity, coalesce(t.taken, 0) AS taken, o.offer_id,
             o.title, o.category, o.provider_name
         FROM session AS s JOIN offer AS o USING (offer_id) LEFT JOIN slot AS t USING (slot_id)
-        WHERE s.state = 'open' AND s.opens_at <= now() AND s.closes_at > now() AND coalesce(t.taken, 0) < s.capacity
+        WHERE {_OPEN_NOW} AND {_HAS_PLACES}
         ORDER BY coalesce(t.taken, 0)::float / s.capacity DESC, s.starts_at LIMIT $1
         """,
         limit,

@@ -39,13 +39,13 @@ async def end(connection: Connection, id_hash: bytes) -> None:
 
 
 async def signed_in(connection: Connection, id_hash: bytes) -> tuple[Person, int] | None:
-    """Who has this session, and the number of their unread messages; None if nobody."""
+    """Who has this session, and the number of their unread messages that are not muted; None if nobody."""
     row = await connection.fetchrow(
         """
         SELECT s.subject, s.organization_id, s.roles, s.token, coalesce(o.name, s.organization_id) AS name,
             coalesce(o.kind, '') AS kind, coalesce(o.level, '') AS level, coalesce(o.town, '') AS town,
             (SELECT count(*) FROM notification AS n
-             WHERE n.recipient_id = s.organization_id AND n.read_at IS NULL) AS unread
+             WHERE n.recipient_id = s.organization_id AND n.read_at IS NULL AND NOT n.muted) AS unread
         FROM web_session AS s LEFT JOIN organization AS o USING (organization_id)
         WHERE s.id_hash = $1 AND s.expires_at > now()
         """,

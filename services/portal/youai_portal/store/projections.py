@@ -207,7 +207,7 @@ async def put_notifications(connection: Connection, sent: Sequence[Row], read: S
         await connection.execute(
             """
             INSERT INTO notification SELECT notification_id, recipient_id, kind, subject_id, source_topic, title_zh,
-                title_en, body_zh, body_en, occurred_at, NULL
+                title_en, body_zh, body_en, occurred_at, NULL, coalesce(muted, false)
             FROM jsonb_populate_recordset(NULL::notification, $1::jsonb) ON CONFLICT DO NOTHING
             """,
             _json(sent),

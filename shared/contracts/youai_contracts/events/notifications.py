@@ -8,7 +8,10 @@ from youai_contracts.topics import Topic
 
 
 class NotificationSent(Event, frozen=True, kw_only=True):
-    """Something stands in an organization's inbox. `kind` is a code; `subject_id` is the thing that it is about."""
+    """Something stands in an organization's inbox. `kind` is a code; `subject_id` is the thing that it is about.
+
+    `muted`: the organization had muted the kind when it was sent, so it does not count among the unread ones.
+    """
 
     type: ClassVar[str] = "notification-sent"
     topic: ClassVar[Topic] = topics.NOTIFICATION
@@ -24,6 +27,7 @@ class NotificationSent(Event, frozen=True, kw_only=True):
     body_zh: Text
     body_en: Text
     occurred_at: Instant
+    muted: bool = False
 
 
 class NotificationRead(Event, frozen=True, kw_only=True):
