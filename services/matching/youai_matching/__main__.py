@@ -15,11 +15,12 @@ from youai_runtime.outbox import Relay
 from youai_runtime.worker import Hosted
 
 from youai_matching.api import make_api
+from youai_matching.decider import Decider
 from youai_matching.door import Appender
 from youai_matching.loops import Sweeper, Timer
 from youai_matching.rule_files import RuleBook
 from youai_matching.settings import Settings
-from youai_matching.streams import Decider, Intake, Organizations
+from youai_matching.streams import Intake, Organizations
 
 SERVICE = "matching"
 _SWEEPER_LOCK, _TIMER_LOCK = 7_119_101, 7_119_102

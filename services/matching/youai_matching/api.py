@@ -24,7 +24,7 @@ from youai_matching import admission, answers, batch, door, ids, requests
 from youai_matching.forms import BookingBody, PathId, Taken
 from youai_matching.requests import Command
 from youai_matching.rule_files import RuleBook
-from youai_matching.streams import SOURCE
+from youai_matching.sources import SOURCE
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
 

@@ -19,7 +19,7 @@ from youai_runtime.problems import Problem
 from youai_matching import admission, door, ids, requests
 from youai_matching.forms import BookingBody
 from youai_matching.requests import Command
-from youai_matching.streams import SOURCE
+from youai_matching.sources import SOURCE
 
 MOST_ITEMS = 1_000
 MOST_BYTES = 512 * 1024

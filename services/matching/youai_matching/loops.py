@@ -12,7 +12,7 @@ from youai_runtime.database import Pool
 from youai_runtime.kafka import DELIVERY_TIMEOUT_S, Outgoing, Publisher
 
 from youai_matching import requests, store
-from youai_matching.streams import SOURCE
+from youai_matching.sources import SOURCE
 
 log = logs.get(__name__)
 

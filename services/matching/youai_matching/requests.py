@@ -192,11 +192,13 @@ async def booking(connection: Connection, request_id: str) -> asyncpg.Record | N
                 WHERE d.request_id = r.request_id) AS decisions,
             CASE WHEN b.status = 'waitlisted' THEN (
                 SELECT ARRAY[count(*), coalesce(sum(q.party_size), 0)] FROM booking AS q
-                WHERE q.slot_id = b.slot_id AND q.status = 'waitlisted' AND q.log_offset < b.log_offset
+                WHERE q.slot_id = b.slot_id AND q.status = 'waitlisted'
+                    AND (q.second, q.rank, q.log_offset) < (b.second, b.rank, b.log_offset)
             ) END AS before
         FROM request AS r
         LEFT JOIN booking AS b ON b.slot_id = r.slot_id AND b.request_id = r.request_id
-        LEFT JOIN receipt ON receipt.record_id = r.request_id AND receipt.kind <> 'repeat'
+        LEFT JOIN receipt ON receipt.slot_id = r.slot_id AND receipt.record_id = r.request_id
+            AND receipt.kind <> 'repeat'
         WHERE r.request_id = $1 AND r.kind = 'booking'
         """,
         request_id,
@@ -213,8 +215,8 @@ async def settle(connection: Connection) -> None:
     await connection.execute(
         """
         UPDATE request SET settled = true WHERE request_id IN (
-            SELECT r.request_id FROM request AS r JOIN receipt ON receipt.record_id = r.request_id
-            WHERE NOT r.settled LIMIT 5000)
+            SELECT r.request_id FROM request AS r JOIN receipt USING (slot_id)
+            WHERE receipt.record_id = r.request_id AND NOT r.settled LIMIT 5000)
         """
     )
 
@@ -225,7 +227,7 @@ async def undecided(connection: Connection, older_than_s: float, partitions: Seq
         """
         SELECT r.request_id, r.kind, r.slot_id, r.partition, r.data, r.traceparent FROM request AS r
         WHERE NOT r.settled AND r.appended_at < now() - make_interval(secs => $1) AND r.partition = ANY($2::int[])
-            AND NOT EXISTS (SELECT FROM receipt WHERE receipt.record_id = r.request_id)
+            AND NOT EXISTS (SELECT FROM receipt WHERE receipt.slot_id = r.slot_id AND receipt.record_id = r.request_id)
         ORDER BY r.appended_at LIMIT 2000
         """,
         older_than_s,

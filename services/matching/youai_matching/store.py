@@ -1,28 +1,84 @@
 """All SQL of the decider: a partition's state out, a batch's decisions in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import asyncpg
+import msgspec
 from youai_runtime.database import Connection
 
-from youai_matching.domain.state import Decided, Request, Slot
+from youai_matching.domain.request import Request
+from youai_matching.domain.state import Decided, Slot
 
 DECIDER = "matching.decider"
 
-_SLOT_COLUMNS = (
-    "slot_id, partition, offer_id, session_id, phase, closed_for, capacity, opens_at, closes_at, starts_at, ends_at,"
-    " waitlist, rule_version, time, sequence, previous_hash, taken, waiting, waiting_places, kind"
+_SLOT = {
+    "slot_id": "text",
+    "partition": "int",
+    "kind": "text",
+    "offer_id": "text",
+    "session_id": "text",
+    "phase": "text",
+    "closed_for": "text",
+    "capacity": "int",
+    "opens_at": "bigint",
+    "closes_at": "bigint",
+    "starts_at": "bigint",
+    "ends_at": "bigint",
+    "waitlist": "bigint",
+    "town_shares": "text",
+    "draw": "text",
+    "seed_hash": "text",
+    "overrides": "int",
+    "rule_version": "text",
+    "time": "bigint",
+    "sequence": "bigint",
+    "previous_hash": "text",
+    "taken": "int",
+    "waiting": "int",
+    "waiting_places": "bigint",
+}
+_NOT_OWN = {"partition", "town_shares", "waiting", "waiting_places"}
+"""Columns that a slot's memory has elsewhere, or in another form."""
+_BOOKING = {
+    "request_id": "text",
+    "slot_id": "text",
+    "partition": "int",
+    "venue_id": "text",
+    "party_size": "int",
+    "log_offset": "bigint",
+    "name": "text",
+    "town": "text",
+    "points": "bigint",
+    "working_from": "text",
+    "working_until": "text",
+    "drawn_in": "bool",
+    "status": "text",
+    "rank": "bigint",
+    "second": "bool",
+    "passes": "int",
+    "lapses": "int",
+    "since": "bigint",
+}
+
+
+def _upsert(table: str, columns: dict[str, str], key: tuple[str, ...], fixed: tuple[str, ...]) -> str:
+    """An insert of whole columns, given as arrays; a row that is there takes over all that is neither key nor fixed."""
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1))
+    moving = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in (*key, *fixed))
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {moving}"
+    )
+
+
+_UPSERT_SLOTS = _upsert("slot", _SLOT, ("slot_id",), ("partition", "kind", "offer_id", "session_id", "waitlist"))
+_UPSERT_BOOKINGS = _upsert(
+    "booking",
+    _BOOKING,
+    ("slot_id", "request_id"),
+    ("partition", "venue_id", "party_size", "log_offset", "name", "town", "points", "working_from", "working_until"),
 )
-_UPSERT_SLOTS = f"""
-INSERT INTO slot ({_SLOT_COLUMNS})
-SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::text[], $17::int[], $18::int[], $19::bigint[], $20::text[])
-ON CONFLICT (slot_id) DO UPDATE SET phase = excluded.phase, closed_for = excluded.closed_for,
-    capacity = excluded.capacity, time = excluded.time, sequence = excluded.sequence,
-    previous_hash = excluded.previous_hash, taken = excluded.taken, waiting = excluded.waiting,
-    waiting_places = excluded.waiting_places
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +106,7 @@ class DecisionRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of records of one partition came to. `retimed` are the slots whose timers may have changed."""
+    """What a batch of records of one partition came to. `retimed` are the slots whose timers changed."""
 
     partition: int
     receipts: list[Receipt] = field(default_factory=list)
@@ -60,46 +116,62 @@ class Batch:
     moved: dict[tuple[str, str], Request] = field(default_factory=dict)
 
 
-async def load_slots(connection: Connection, partition: int) -> dict[str, Slot]:
-    """A partition's slots with their requests, queues, seen records and pending timers."""
+async def published_offset(connection: Connection, partition: int) -> int:
+    """Up to where the partition's decisions are on the broker; -1 if none is."""
+    found: int | None = await connection.fetchval(
+        "SELECT published_offset FROM lane_progress WHERE lane = $1 AND partition = $2", DECIDER, partition
+    )
+    return -1 if found is None else found
+
+
+async def load_slots(connection: Connection, slot_ids: Sequence[str]) -> dict[str, Slot]:
+    """The slots of these ids, where there are such, with their requests, queues, seen records and pending timers."""
     slots: dict[str, Slot] = {}
-    async for row in connection.cursor(f"SELECT {_SLOT_COLUMNS} FROM slot WHERE partition = $1", partition):
-        slots[row["slot_id"]] = Slot(
-            slot_id=row["slot_id"],
-            kind=row["kind"],
-            phase=row["phase"],
-            capacity=row["capacity"],
-            opens_at=row["opens_at"],
-            closes_at=row["closes_at"],
-            starts_at=row["starts_at"],
-            ends_at=row["ends_at"],
-            offer_id=row["offer_id"],
-            session_id=row["session_id"],
-            waitlist=row["waitlist"],
-            rule_version=row["rule_version"],
-            closed_for=row["closed_for"],
-            time=row["time"],
-            sequence=row["sequence"],
-            previous_hash=row["previous_hash"],
-            taken=row["taken"],
-        )
-    requests = "SELECT * FROM booking WHERE partition = $1 ORDER BY log_offset"
-    async for row in connection.cursor(requests, partition, prefetch=2_000):
-        slots[row["slot_id"]].restore(
-            Request(
-                row["request_id"], row["venue_id"], row["party_size"], row["log_offset"], row["status"], row["name"]
-            )
-        )
+    for row in await connection.fetch("SELECT * FROM slot WHERE slot_id = ANY($1::text[])", slot_ids):
+        own = {
+            name: row[name] for name in _SLOT if name not in ("partition", "town_shares", "waiting", "waiting_places")
+        }
+        slots[row["slot_id"]] = Slot(**own, town_shares=msgspec.json.decode(row["town_shares"]))
+    if not slots:
+        return slots
+    found = list(slots)
+    requests: dict[str, list[Request]] = {slot_id: [] for slot_id in found}
+    asked = "SELECT * FROM booking WHERE slot_id = ANY($1::text[]) ORDER BY log_offset"
+    async for row in connection.cursor(asked, found, prefetch=2_000):
+        requests[row["slot_id"]].append(_request(row))
+    for slot_id, slot in slots.items():
+        slot.restore(requests[slot_id])
     seen = (
         "SELECT slot_id, record_id, log_offset FROM receipt"
-        " WHERE partition = $1 AND kind IN ('decided', 'applied', 'ignored')"
+        " WHERE slot_id = ANY($1::text[]) AND kind IN ('decided', 'applied', 'ignored')"
     )
-    async for row in connection.cursor(seen, partition, prefetch=2_000):
+    async for row in connection.cursor(seen, found, prefetch=2_000):
         slots[row["slot_id"]].seen[row["record_id"]] = row["log_offset"]
-    timers = "SELECT slot_id, kind, subject, due_at FROM timer WHERE partition = $1"
-    async for row in connection.cursor(timers, partition, prefetch=2_000):
-        slots[row["slot_id"]].timers.add((row["kind"], row["subject"], row["due_at"]))
+    timers = "SELECT slot_id, kind, subject, due_at FROM timer WHERE slot_id = ANY($1::text[])"
+    async for row in connection.cursor(timers, found, prefetch=2_000):
+        slots[row["slot_id"]].timers[row["kind"], row["subject"]] = row["due_at"]
     return slots
+
+
+def _request(row: asyncpg.Record) -> Request:
+    hours = None if row["working_from"] is None else (row["working_from"], row["working_until"])
+    return Request(
+        row["request_id"],
+        row["venue_id"],
+        row["party_size"],
+        row["log_offset"],
+        status=row["status"],
+        name=row["name"],
+        town=row["town"],
+        points=row["points"],
+        working_hours=hours,
+        drawn_in=row["drawn_in"],
+        rank=row["rank"],
+        second=row["second"],
+        passes=row["passes"],
+        lapses=row["lapses"],
+        since=row["since"],
+    )
 
 
 async def write(connection: Connection, batches: Sequence[Batch]) -> None:
@@ -151,18 +223,28 @@ async def _write_decisions(connection: Connection, decisions: Sequence[tuple[int
 
 async def _write_bookings(connection: Connection, moved: Sequence[tuple[int, str, Request]]) -> None:
     rows = [
-        (r.request_id, slot_id, partition, r.venue_id, r.party_size, r.offset, r.status, r.name)
+        (
+            r.request_id,
+            slot_id,
+            partition,
+            r.venue_id,
+            r.party_size,
+            r.offset,
+            r.name,
+            r.town,
+            r.points,
+            *(r.working_hours or (None, None)),
+            r.drawn_in,
+            r.status,
+            r.rank,
+            r.second,
+            r.passes,
+            r.lapses,
+            r.since,
+        )
         for partition, slot_id, r in moved
     ]
-    await connection.execute(
-        """
-        INSERT INTO booking (request_id, slot_id, partition, venue_id, party_size, log_offset, status, name)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::bigint[], $7::text[],
-            $8::text[])
-        ON CONFLICT (slot_id, request_id) DO UPDATE SET status = excluded.status
-        """,
-        *_columns(rows),
-    )
+    await connection.execute(_UPSERT_BOOKINGS, *_columns(rows))
 
 
 async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot]]) -> None:
@@ -170,6 +252,7 @@ async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot
         (
             s.slot_id,
             partition,
+            s.kind,
             s.offer_id,
             s.session_id,
             s.phase,
@@ -180,14 +263,17 @@ async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot
             s.starts_at,
             s.ends_at,
             s.waitlist,
+            msgspec.json.encode(s.town_shares).decode(),
+            s.draw,
+            s.seed_hash,
+            s.overrides,
             s.rule_version,
             s.time,
             s.sequence,
             s.previous_hash,
             s.taken,
             len(s.queue),
-            s.waiting_places,
-            s.kind,
+            s.queue.places,
         )
         for partition, s in touched
     ]
@@ -195,7 +281,11 @@ async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot
 
 
 async def _write_timers(connection: Connection, retimed: Sequence[tuple[int, Slot]]) -> None:
-    pending = [(partition, s.slot_id, *timer) for partition, s in retimed for timer in sorted(s.timers)]
+    pending = [
+        (partition, s.slot_id, kind, subject, due)
+        for partition, s in retimed
+        for (kind, subject), due in sorted(s.timers.items())
+    ]
     columns = _columns(pending) if pending else [[], [], [], [], []]
     await connection.execute(
         """
@@ -258,28 +348,4 @@ async def raise_watermarks(connection: Connection, published: dict[int, int]) ->
         DECIDER,
         list(published),
         list(published.values()),
-    )
-
-
-async def pick_rules(connection: Connection, slot_ids: Iterable[str], rule_version: str) -> dict[str, str]:
-    """Choose the rule version of new slots, once for each: what was chosen before stands."""
-    ids = list(slot_ids)
-    await connection.execute(
-        "INSERT INTO slot_rule (slot_id, rule_version) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING",
-        ids,
-        rule_version,
-    )
-    rows = await connection.fetch("SELECT slot_id, rule_version FROM slot_rule WHERE slot_id = ANY($1::text[])", ids)
-    return {row["slot_id"]: row["rule_version"] for row in rows}
-
-
-async def put_organizations(connection: Connection, rows: Sequence[tuple[str, str | None, str, str, str, str]]) -> None:
-    """Insert or replace organizations: id, parent, kind, level, name, town."""
-    await connection.executemany(
-        """
-        INSERT INTO organization (organization_id, parent_id, kind, level, name, town) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (organization_id) DO UPDATE SET parent_id = excluded.parent_id, kind = excluded.kind,
-            level = excluded.level, name = excluded.name, town = excluded.town
-        """,
-        rows,
     )

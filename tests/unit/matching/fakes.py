@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from youai_contracts import topics
+from youai_matching import store
+from youai_matching.decider import Decider
 from youai_matching.domain.state import Slot
 from youai_matching.rule_files import RuleBook
-from youai_matching.streams import Decider
 from youai_runtime.database import Connection, Pool
 from youai_runtime.kafka import Outgoing, Publisher
 from youai_stack import export
@@ -41,7 +42,7 @@ class Database:
     def __init__(self) -> None:
         self.slot: dict[str, Row] = {}
         self.booking: dict[tuple[str, str], Row] = {}
-        self.timer: set[tuple[int, str, str, str, int]] = set()
+        self.timer: set[tuple[int, str, str, str, int]] = set()  # partition, slot, kind, subject, due
         self.tables: dict[str, list[Row]] = defaultdict(list)
         self.dead_letters: list[tuple[Any, ...]] = []
         self.watermark = -1
@@ -82,8 +83,12 @@ class Database:
         else:
             table[key] |= {name: row[name] for name in re.findall(r"(\w+) = excluded\.", statement)}
 
-    async def cursor(self, sql: str, partition: int, **_: Any) -> AsyncIterator[Row]:
-        table = re.findall(r"FROM (\w+)", sql)[0]
+    async def cursor(self, sql: str, slot_ids: Sequence[str], **_: Any) -> AsyncIterator[Row]:
+        for row in self._of_slots(sql, slot_ids):
+            yield row
+
+    def _of_slots(self, sql: str, slot_ids: Sequence[str]) -> list[Row]:
+        [table] = re.findall(r"FROM (\w+) WHERE slot_id = ANY", sql)
         rows: Iterable[Row]
         if table == "slot":
             rows = self.slot.values()
@@ -96,14 +101,18 @@ class Database:
         else:
             names = ("partition", "slot_id", "kind", "subject", "due_at")
             rows = [dict(zip(names, timer, strict=True)) for timer in self.timer]
-        for row in rows:
-            if row["partition"] == partition:
-                yield row
+        return [row for row in rows if row["slot_id"] in slot_ids]
 
-    async def fetch(self, sql: str, partition: int, _lane: str) -> list[Any]:
+    async def fetchval(self, sql: str, _lane: str, _partition: int) -> int:
+        assert "SELECT published_offset" in sql
+        return self.watermark
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+        if "FROM slot" in sql:
+            return self._of_slots(sql, args[0])
         assert "FROM decision" in sql
         columns = ("log_offset", "index", "slot_id", "type", "decided_at", "data", "traceparent")
-        rows = [r for r in self.tables["decision"] if r["partition"] == partition and r["log_offset"] > self.watermark]
+        rows = [r for r in self.tables["decision"] if r["partition"] == args[0] and r["log_offset"] > self.watermark]
         return [tuple(row[name] for name in columns) for row in rows]
 
     @asynccontextmanager
@@ -163,6 +172,10 @@ class Partition:
     def slots(self) -> dict[str, Slot]:
         """The decider's memory."""
         return self.decider._partitions[self.number].slots
+
+    async def stored(self) -> dict[str, Slot]:
+        """All slots as the tables have them."""
+        return await store.load_slots(self.connection, list(self.database.slot))
 
     def export(self) -> dict[str, bytes]:
         """The slot log and the decisions as files of an export, by name."""

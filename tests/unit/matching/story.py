@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from youai_contracts import codec, topics
+from youai_contracts.events import SlotRecord
 from youai_matching.domain.slot import decide
 from youai_matching.domain.state import At, Decided, Slot
 
@@ -64,6 +65,7 @@ def decisions() -> list[Decided]:
         key = json.loads(value)["slot_id"]
         headers = codec.headers(id=example, type=type_, source="/youai/matching", time=stamp)
         event = codec.decode(topics.SLOT_LOG, key.encode(), value, headers).event
+        assert isinstance(event, SlotRecord)
         at = At(PARTITION, offset, round(datetime.fromisoformat(stamp).timestamp() * 1000), example)
         decided += decide(slots.setdefault(key, Slot(key)), at, event, RULES.by_version).decisions
     return decided

@@ -246,9 +246,9 @@ async def test_a_demand_reloaded_from_its_rows_is_what_it_was() -> None:
     await partition.append([on_log(event, f"e{n}", 1.0, 5, n) for n, event in enumerate(events)])
     before = partition.slots()
     await partition.crash()
-    assert partition.slots() == before
-    slot = partition.slots()[DEMAND]
-    assert (slot.kind, slot.timers, slot.taken) == ("demand", set(), 2)
+    assert await partition.stored() == before
+    slot = before[DEMAND]
+    assert (slot.kind, slot.timers, slot.taken) == ("demand", {}, 2)
     await partition.append([on_log(claim("d"), "e9", 1.0, 5, 6)])
     [*_, published] = partition.outbox.published
     data = json.loads(published.value or b"")

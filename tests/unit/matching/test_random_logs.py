@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from youai_matching.domain.state import HOLDS_PLACES, Slot
+from youai_matching.domain.request import HOLDS_PLACES
+from youai_matching.domain.state import Slot
 
 from tests.unit.matching.fakes import LogRecord, Partition
 from tests.unit.matching.logs import BAD, Item, build, logs, rush
@@ -31,8 +32,8 @@ def check_invariants(slot: Slot) -> None:
     taken = sum(r.party_size for r in slot.requests.values() if r.status in HOLDS_PLACES)
     assert 0 <= taken == slot.taken <= slot.capacity
     waiting = [r for r in slot.requests.values() if r.status == "waitlisted"]
-    assert list(slot.queue.values()) == waiting
-    assert slot.waiting_places == sum(r.party_size for r in waiting)
+    assert list(slot.queue) == sorted(waiting, key=lambda r: (r.second, r.rank))
+    assert slot.queue.places == sum(r.party_size for r in waiting)
     if slot.phase == "open":
         assert all(r.party_size > slot.free for r in waiting), "one who fits is left waiting"
     else:
@@ -90,7 +91,7 @@ async def check_crashes(records: list[LogRecord], plan: list[tuple[int, str]]) -
         if fate != "fine":
             await crashing.crash(watermark=noted if fate == "unnoted" else None)
     assert deduplicated(crashing) == deduplicated(steady)
-    assert crashing.slots() == steady.slots()
+    assert await crashing.stored() == await steady.stored() == steady.slots()
     assert crashing.database.tables["receipt"] == steady.database.tables["receipt"]
     assert lie(crashing) is None
     return steady

@@ -6,8 +6,8 @@ import json
 import pytest
 import rfc8785
 from youai_matching.domain.receipts import FIRST_PREVIOUS
+from youai_matching.domain.request import MOVES
 from youai_matching.domain.slot import UnknownRuleVersion
-from youai_matching.domain.state import MOVES
 
 from tests.unit.matching.fakes import RULE_VERSION
 from tests.unit.matching.records import ask, cancel, opened

@@ -13,13 +13,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
 
 OUTCOMES: dict[str, type[Decision]] = {
+    "entered": events.BookingEntered,
     "confirmed": events.BookingConfirmed,
     "waitlisted": events.BookingWaitlisted,
     "rejected": events.BookingRejected,
     "promoted": events.BookingPromoted,
+    "lapsed": events.BookingLapsed,
     "released": events.BookingReleased,
+    "displaced": events.BookingDisplaced,
 }
-
 
 CLAIM_OUTCOMES: dict[str, type[ClaimDecision]] = {
     "confirmed": events.ClaimConfirmed,

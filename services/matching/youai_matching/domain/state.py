@@ -1,66 +1,28 @@
-"""What a slot is between two records: its requests, its queue, its sums, its chain; and what may move to what."""
+"""What a slot is between two records: its requests, its queue, its sums, its chain; and what became of a record."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from youai_contracts.events import (
-    BookingCancelled,
-    BookingRequested,
-    ClaimDecision,
-    ClaimEndRequested,
-    ClaimRequested,
-    Decision,
-)
+from youai_contracts.events import ClaimDecision, Decision
 
+from youai_matching.domain.queue import Queue
 from youai_matching.domain.receipts import FIRST_PREVIOUS
-
-MOVES: dict[str, frozenset[str]] = {
-    "": frozenset({"confirmed", "waitlisted", "rejected"}),
-    "waitlisted": frozenset({"promoted", "released"}),
-    "confirmed": frozenset({"released", "ended"}),
-    "promoted": frozenset({"released"}),
-    "rejected": frozenset(),
-    "released": frozenset(),
-    "ended": frozenset(),
-}
-"""From each state of a request (the empty one: not asked yet), what a decision may make of it."""
-
-HOLDS_PLACES = frozenset({"confirmed", "promoted"})
-
-OF_CLAIMS = (ClaimRequested, ClaimEndRequested)
-OF_BOOKINGS = (BookingRequested, BookingCancelled)
+from youai_matching.domain.request import HOLDS_PLACES, Request
 
 Kind = Literal["session", "demand"]
 Phase = Literal["unopened", "open", "closed", "cancelled"]
-Timer = tuple[str, str, int]
-"""Kind, subject, and due time in ms."""
-
-
-@dataclass(slots=True)
-class Request:
-    """A venue's request in a slot, or a provider's claim of a demand (`name` is then the provider's).
-
-    `offset` is its place in the log, `status` its last outcome ("": none yet).
-    """
-
-    request_id: str
-    venue_id: str
-    party_size: int
-    offset: int
-    status: str = ""
-    name: str = ""
-
-    @property
-    def live(self) -> bool:
-        return self.status in HOLDS_PLACES or self.status == "waitlisted"
+Draw = Literal["", "window", "awaited", "drawn"]
+"""A draw's course: none, in its window, waiting for the reveal, drawn."""
 
 
 @dataclass(slots=True)
 class Slot:
     """Everything that decisions on a slot depend on. Times are ms since 1970.
 
-    `queue` holds waiting requests in queue order and `waiting_places` the sum of their party sizes; `live` maps a venue
-    to its live request; `seen` maps the id of every record that counted to its offset.
+    `live` maps a venue to its live request; `seen` maps the id of every record that counted to its offset; `timers`
+    maps kind and subject to the due time; `used` counts the places taken by town.
     """
 
     slot_id: str
@@ -74,31 +36,42 @@ class Slot:
     offer_id: str = ""
     session_id: str = ""
     waitlist: int | None = None
+    town_shares: dict[str, int] = field(default_factory=dict)
+    draw: Draw = ""
+    seed_hash: str = ""
+    overrides: int = 0
     rule_version: str = ""
     closed_for: str = ""
     time: int = 0
     sequence: int = 0
     previous_hash: str = FIRST_PREVIOUS
     taken: int = 0
-    waiting_places: int = 0
     requests: dict[str, Request] = field(default_factory=dict)
-    queue: dict[str, Request] = field(default_factory=dict)
+    queue: Queue = field(default_factory=Queue)
     live: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
-    timers: set[Timer] = field(default_factory=set)
+    timers: dict[tuple[str, str], int] = field(default_factory=dict)
+    used: Counter[str] = field(default_factory=Counter)
 
     @property
     def free(self) -> int:
         return self.capacity - self.taken
 
-    def restore(self, request: Request) -> None:
-        """Put a stored request back. Call in the order of offsets, so that the queue comes out in its order."""
-        self.requests[request.request_id] = request
-        if request.live:
-            self.live[request.venue_id] = request.request_id
-        if request.status == "waitlisted":
-            self.queue[request.request_id] = request
-            self.waiting_places += request.party_size
+    def pending(self, kind: str) -> bool:
+        """Whether the slot's timer of this kind (of no subject) is pending."""
+        return (kind, "") in self.timers
+
+    def restore(self, requests: Iterable[Request]) -> None:
+        """Put the slot's stored requests back, given in the order of their offsets."""
+        for request in requests:
+            self.requests[request.request_id] = request
+            if request.live:
+                self.live[request.venue_id] = request.request_id
+            if request.status in HOLDS_PLACES:
+                self.used[request.town] += request.party_size
+        waiting = [request for request in self.requests.values() if request.status == "waitlisted"]
+        for request in sorted(waiting, key=lambda request: request.rank):
+            self.queue.restore(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +94,15 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a record. `original` is the offset of the record that a repeat repeats."""
+    """What became of a record.
+
+    `original` is the offset of the record that a repeat repeats; `changed` are the requests whose stored state moved,
+    decided or not; `retimed` says that the slot's timers did.
+    """
 
     kind: Literal["decided", "applied", "ignored", "repeat", "refused"]
     decisions: tuple[Decided, ...] = ()
     original: int | None = None
     why: str = ""
+    changed: tuple[Request, ...] = ()
+    retimed: bool = False

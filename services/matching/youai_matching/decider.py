@@ -1,0 +1,183 @@
+"""The decider: the lane on the slot log that decides every record and publishes what it decided, in order."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from youai_contracts import codec, topics
+from youai_contracts.codec import Received, Undecodable
+from youai_contracts.events import EVENTS, SlotRecord
+from youai_runtime import outbox
+from youai_runtime.database import Connection, Pool
+from youai_runtime.kafka import Outgoing, Publisher
+from youai_runtime.work import Record, Work
+
+from youai_matching import store
+from youai_matching.domain.slot import decide
+from youai_matching.domain.state import At, Slot
+from youai_matching.rule_files import RuleBook
+from youai_matching.sources import SERVICE, SOURCE
+
+_Read = tuple[Record, Received | str]
+"""A record with what it says, or why it cannot be read."""
+
+MOST_REMEMBERED = 400_000
+"""How many records a partition remembers; past that, the slots that were touched longest ago are let go."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What is remembered of a partition: slots in the order in which they were last touched, and the watermark."""
+
+    published: int
+    slots: OrderedDict[str, Slot] = field(default_factory=OrderedDict)
+    unpublished: store.Batch | None = None
+
+
+class Decider(Work):
+    """Decides the slot log: all that is at hand in one transaction, then the decisions published in order.
+
+    A slot's memory is loaded when its first record comes, so that a start costs the same after any history.
+    """
+
+    name = store.DECIDER
+    topic = topics.SLOT_LOG
+    deduplicates = False  # a repeat is known by its id within its slot, and gets a receipt
+
+    def __init__(self, rules: RuleBook, publisher: Publisher, pool: Pool) -> None:
+        self._rules = rules
+        self._publisher = publisher
+        self._pool = pool
+        self._partitions: dict[int, _Partition] = {}
+
+    async def load(self, connection: Connection, partition: int) -> None:
+        self._partitions[partition] = _Partition(await store.published_offset(connection, partition))
+
+    def forget(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    async def recover(self, connection: Connection, partition: int) -> None:
+        while rows := await store.unpublished(connection, partition):
+            await self._publisher.publish(_decision(partition, *row) for row in rows)
+            await store.raise_watermarks(connection, {partition: rows[-1][0]})
+            self._partitions[partition].published = rows[-1][0]
+
+    async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
+        """Decide everything at hand, partition by partition, and write it together."""
+        read = {partition: [_read(record) for record in batches[partition]] for partition in sorted(batches)}
+        await self._remember(connection, read)
+        decided: list[store.Batch] = []
+        refused: list[tuple[Record, str]] = []
+        for partition, records in read.items():
+            batch = store.Batch(partition)
+            for record, received in records:
+                why = self._decide(partition, record, received, batch)
+                if why:
+                    refused.append((record, why))
+            decided.append(batch)
+        await store.write(connection, decided)
+        await outbox.add_dead_letters(connection, SERVICE, self.topic.name, refused)
+        for batch in decided:
+            self._partitions[batch.partition].unpublished = batch
+
+    async def _remember(self, connection: Connection, read: Mapping[int, Sequence[_Read]]) -> None:
+        """Load the slots at hand that are not in memory, in one go for all partitions."""
+        wanted: dict[str, int] = {}
+        for partition, records in read.items():
+            slots = self._partitions[partition].slots
+            for _, received in records:
+                if isinstance(received, Received):
+                    slot_id = _slot_id(received)
+                    if slot_id not in slots:
+                        wanted[slot_id] = partition
+        if wanted:
+            for slot_id, slot in (await store.load_slots(connection, list(wanted))).items():
+                self._partitions[wanted[slot_id]].slots[slot_id] = slot
+
+    def _decide(self, partition: int, record: Record, received: Received | str, batch: store.Batch) -> str:
+        """Decide one record into the batch; says why if it is refused."""
+        if isinstance(received, str):
+            batch.receipts.append(store.Receipt(record.offset, None, None, "refused", None, received))
+            return received
+        event = received.event
+        assert isinstance(event, SlotRecord)
+        slots = self._partitions[partition].slots
+        slot = slots.get(event.slot_id) or Slot(event.slot_id)
+        at = At(partition, record.offset, record.timestamp, received.id)
+        verdict = decide(slot, at, event, self._rules.by_version)
+        if verdict.kind != "refused":
+            slots[slot.slot_id] = batch.touched[slot.slot_id] = slot
+            slots.move_to_end(slot.slot_id)
+        if verdict.retimed:
+            batch.retimed[slot.slot_id] = slot
+        batch.receipts.append(
+            store.Receipt(record.offset, slot.slot_id, received.id, verdict.kind, verdict.original, verdict.why)
+        )
+        for index, decided in enumerate(verdict.decisions):
+            batch.decisions.append(store.DecisionRow(record.offset, index, slot.slot_id, decided, received.traceparent))
+        for request in verdict.changed:
+            batch.moved[slot.slot_id, request.request_id] = request
+        return verdict.why if verdict.kind == "refused" else ""
+
+    async def after_commit(self, partitions: Sequence[int]) -> None:
+        """Publish from memory what was just decided, then raise the watermarks."""
+        published: dict[int, int] = {}
+        outgoing: list[Outgoing] = []
+        for partition in partitions:
+            state = self._partitions[partition]
+            batch, state.unpublished = state.unpublished, None
+            _let_go(state.slots)
+            # What a rebuild decides again is on the broker already.
+            rows = [row for row in batch.decisions if row.offset > state.published] if batch else []
+            if not rows:
+                continue
+            published[partition] = rows[-1].offset
+            for row in rows:
+                event = row.decided.event
+                outgoing.append(
+                    _decision(
+                        partition,
+                        row.offset,
+                        row.index,
+                        row.slot_id,
+                        event.type,
+                        event.decided_at,
+                        row.decided.data,
+                        row.traceparent,
+                    )
+                )
+        if not outgoing:
+            return
+        await self._publisher.publish(outgoing)
+        async with self._pool.acquire() as connection:
+            await store.raise_watermarks(connection, published)
+        for partition, offset in published.items():
+            self._partitions[partition].published = offset
+
+
+def _read(record: Record) -> _Read:
+    try:
+        return record, codec.decode(topics.SLOT_LOG, record.key, record.value, record.headers)
+    except Undecodable as error:
+        return record, str(error)
+
+
+def _slot_id(received: Received) -> str:
+    assert isinstance(received.event, SlotRecord)
+    return received.event.slot_id
+
+
+def _let_go(slots: OrderedDict[str, Slot]) -> None:
+    remembered = sum(len(slot.seen) + len(slot.requests) for slot in slots.values())
+    while remembered > MOST_REMEMBERED and len(slots) > 1:
+        _, oldest = slots.popitem(last=False)
+        remembered -= len(oldest.seen) + len(oldest.requests)
+
+
+def _decision(
+    partition: int, offset: int, index: int, slot_id: str, type_: str, decided_at: str, data: bytes, trace: str | None
+) -> Outgoing:
+    headers = codec.headers(
+        id=f"{partition}-{offset}-{index}", type=type_, source=SOURCE, time=decided_at, traceparent=trace
+    )
+    return Outgoing(EVENTS[type_].topic.name, partition, slot_id.encode(), data, headers)

@@ -1,0 +1,4 @@
+"""Who matching is, in records and dead letters."""
+
+SERVICE = "matching"
+SOURCE = "/youai/matching"
