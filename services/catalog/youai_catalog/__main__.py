@@ -1,8 +1,9 @@
 """Composition root of catalog: `python -m youai_catalog migrate | api | worker`. The only reader of settings."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from youai_runtime import database, http, kafka, program
+from youai_runtime import database, http, kafka, keys, program
 from youai_runtime.auth import Authenticator
 from youai_runtime.leader import Leader
 from youai_runtime.outbox import Relay
@@ -13,7 +14,8 @@ from youai_catalog.api import make_api
 from youai_catalog.settings import Settings
 
 SERVICE = "catalog"
-_SETTLE_LOCK = 7_119_202
+_SETTLE_LOCK, _KEYS_LOCK = 7_119_202, 7_119_203
+_FORGET_EVERY_S = 60.0
 
 
 async def api(settings: Settings, authenticate: Authenticator) -> None:
@@ -28,7 +30,7 @@ async def api(settings: Settings, authenticate: Authenticator) -> None:
 
 
 async def hosted(settings: Settings) -> Hosted:
-    """The relay of the outbox, and the loop that finishes withdrawals which a death left half done."""
+    """The relay of the outbox, and the loops: half-done withdrawals are finished, old keys forgotten."""
     pool = await database.connect_pool(settings.database, name=settings.instance, size=settings.pool_size)
     producer = kafka.make_producer(settings.broker, settings.instance)
     await kafka.start(producer)
@@ -36,10 +38,15 @@ async def hosted(settings: Settings) -> Hosted:
     async def settle() -> None:
         await offers.settle_all(pool)
 
+    async def forget() -> None:
+        async with pool.acquire() as connection:
+            await keys.prune(connection, datetime.now(UTC) - timedelta(days=settings.keys_days))
+
     return Hosted(
         loops=(
             Relay(pool, producer, service=SERVICE),
             Leader("settle", settings.database, _SETTLE_LOCK, settle, every_s=2.0),
+            Leader("keys", settings.database, _KEYS_LOCK, forget, every_s=_FORGET_EVERY_S),
         ),
         pool=pool,
         clients=(producer,),

@@ -1,8 +1,9 @@
 """Composition root of demand: `python -m youai_demand migrate | api | worker`. The only reader of settings."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from youai_runtime import database, http, kafka, program
+from youai_runtime import database, http, kafka, keys, program
 from youai_runtime.auth import Authenticator
 from youai_runtime.lane import Lane
 from youai_runtime.leader import Leader
@@ -14,7 +15,8 @@ from youai_demand.api import make_api
 from youai_demand.settings import Settings
 from youai_demand.streams import Claims, Organizations
 
-_EXPIRY_LOCK = 7_119_301
+_EXPIRY_LOCK, _KEYS_LOCK = 7_119_301, 7_119_302
+_FORGET_EVERY_S = 60.0
 
 
 async def api(settings: Settings, authenticate: Authenticator) -> None:
@@ -29,13 +31,17 @@ async def api(settings: Settings, authenticate: Authenticator) -> None:
 
 
 async def hosted(settings: Settings) -> Hosted:
-    """The lanes, the relay of the outbox, and the loop that expires what nobody took on in its time."""
+    """The lanes, the relay of the outbox, and the loops: what nobody took on expires, old keys are forgotten."""
     pool = await database.connect_pool(settings.database, name=settings.instance, size=settings.pool_size)
     producer = kafka.make_producer(settings.broker, settings.instance)
     await kafka.start(producer)
 
     async def expire() -> None:
         await commands.expire_overdue(pool)
+
+    async def forget() -> None:
+        async with pool.acquire() as connection:
+            await keys.prune(connection, datetime.now(UTC) - timedelta(days=settings.keys_days))
 
     lanes = [
         Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance)
@@ -46,6 +52,7 @@ async def hosted(settings: Settings) -> Hosted:
             *lanes,
             Relay(pool, producer, service=SERVICE),
             Leader("expiry", settings.database, _EXPIRY_LOCK, expire, every_s=1.0),
+            Leader("keys", settings.database, _KEYS_LOCK, forget, every_s=_FORGET_EVERY_S),
         ),
         pool=pool,
         clients=(producer,),

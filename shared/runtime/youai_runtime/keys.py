@@ -1,12 +1,13 @@
 """Idempotency keys: the same call with the same key is done once, and gets the same answer again.
 
-A service that uses this has a table `idempotency (key_hash bytea PRIMARY KEY, body_hash bytea, answer bytea)`, and
-remembers the answer in the transaction of what the call does.
+A service that uses this has a table `idempotency (key_hash bytea PRIMARY KEY, body_hash bytea, answer bytea,
+created_at timestamptz DEFAULT now())`, and remembers the answer in the transaction of what the call does.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Header
@@ -16,6 +17,9 @@ from youai_runtime import problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection
 from youai_runtime.problems import Problem
+
+MOST_FORGOTTEN = 5_000
+"""Keys that one turn of pruning forgets, so that it holds no lock for long; what is left goes in the next turn."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -89,3 +93,17 @@ class Keyed:
         if theirs is None:  # cleared away in between; asked again, the key is new
             raise problems.unavailable()
         return theirs
+
+
+async def prune(connection: Connection, before: datetime) -> int:
+    """Forget at most MOST_FORGOTTEN of the keys that were used before `before`; returns how many.
+
+    Ids are made of the key: what a call makes is not made twice even after that, for its id is taken.
+    """
+    done: str = await connection.execute(
+        "DELETE FROM idempotency WHERE key_hash IN"
+        " (SELECT key_hash FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        before,
+        MOST_FORGOTTEN,
+    )
+    return int(done.removeprefix("DELETE "))

@@ -1,0 +1,8 @@
+-- Answers to idempotency keys are forgotten by their age
+-- depends: 0002-resources
+
+-- migrate: apply
+CREATE INDEX idempotency_age ON idempotency (created_at);
+
+-- migrate: rollback
+DROP INDEX idempotency_age;
