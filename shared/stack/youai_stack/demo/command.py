@@ -39,8 +39,9 @@ SETTLE_S = 120.0
 TOLD_S = 60.0
 KILL_EVERY_S = 12.0
 IN_THE_RUSH = ("matching", "postgres", "kafka")
-IN_THE_MONTH = ("catalog", "demand", "notify", "portal")
-"""What is killed when: each where it has most to do."""
+IN_THE_MONTH = ("catalog", "demand", "notify", "portal", "matching")
+"""What is killed when: each where it has most to do; matching decides claims in the month and bookings in the rush."""
+KNOWN = tuple(dict.fromkeys(IN_THE_RUSH + IN_THE_MONTH))
 
 
 def demo(
@@ -51,18 +52,15 @@ def demo(
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the findings as JSON.")] = None,
     kill: Annotated[
         str,
-        typer.Option(
-            "--kill", metavar="NAMES", help="kill -9 these in mid-rush or, of the other services, in the month."
-        ),
+        typer.Option("--kill", metavar="NAMES", help="kill -9 these in mid-rush or in the month; matching in both."),
     ] = "",
     home: Annotated[Path | None, typer.Option("--home", help="Folder for the run (default: a new one).")] = None,
 ) -> None:
     """Bring up a stack of its own, play a city's month and a booking rush of one minute, and check every decision."""
     targets = [name.strip() for name in kill.split(",") if name.strip()]
     for name in targets:
-        if name not in IN_THE_RUSH + IN_THE_MONTH:
-            known = ", ".join(IN_THE_RUSH + IN_THE_MONTH)
-            raise typer.BadParameter(f"`{name}` is none of {known}", param_hint="--kill")
+        if name not in KNOWN:
+            raise typer.BadParameter(f"`{name}` is none of {', '.join(KNOWN)}", param_hint="--kill")
     if report is not None and not report.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
     if home is not None and Home(home).exists():
@@ -85,6 +83,11 @@ def demo(
             console.print(f"Kept: {place.path}")
     if not good:
         raise typer.Exit(1)
+
+
+def killed_in(phase: faults.Phase, targets: list[str]) -> list[str]:
+    """Which of the targets are killed in the month or in the rush, in the order in which they were named."""
+    return [name for name in targets if name in (IN_THE_RUSH if phase == "rush" else IN_THE_MONTH)]
 
 
 def _run(home: Home, console: Console, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
@@ -147,9 +150,7 @@ class Demo:
             playing = time.monotonic()
             told, _ = await asyncio.gather(
                 self._month(calls, progress, city, demands, run),
-                self._kill(
-                    [name for name in targets if name in IN_THE_MONTH], watch, playing, first_s=3.0, every_s=6.0
-                ),
+                self._kill("month", targets, watch, playing, first_s=3.0, every_s=6.0),
             )
             self.seconds["month"] = time.monotonic() - playing
             await self._until(opens_at)
@@ -216,13 +217,12 @@ class Demo:
         sends = plan_rush(city, requests, run)
         rush = Rush(calls, watch, self.tally)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
-        in_rush = [name for name in targets if name in IN_THE_RUSH]
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             showing = group.create_task(self._show(progress, bars, watch))
             work: list[Awaitable[None]] = [
                 rush.run(sends),
-                self._kill(in_rush, watch, started, RUSH_SECONDS / 4, KILL_EVERY_S),
+                self._kill("rush", targets, watch, started, RUSH_SECONDS / 4, KILL_EVERY_S),
             ]
             await asyncio.gather(*work)
             showing.cancel()
@@ -233,13 +233,14 @@ class Demo:
             progress.update(bars[1], completed=len(watch.first), total=max(len(self.tally.accepted), 1))
             await asyncio.sleep(0.1)
 
-    async def _kill(self, targets: list[str], watch: Watch, started: float, first_s: float, every_s: float) -> None:
-        """Kill one target after another, each when the one before is whole again."""
-        for number, target in enumerate(targets):
+    async def _kill(
+        self, phase: faults.Phase, targets: list[str], watch: Watch, started: float, first_s: float, every_s: float
+    ) -> None:
+        """Kill those of the targets that are killed in this phase, each when the one before is whole again."""
+        for number, target in enumerate(killed_in(phase, targets)):
             wait = started + first_s + number * every_s - time.monotonic()
             await asyncio.sleep(max(wait, 0))
-            decisions = target in IN_THE_RUSH
-            self.kills.append(await faults.kill(self.home, target, watch, self.tally, started, decisions=decisions))
+            self.kills.append(await faults.kill(self.home, phase, target, watch, self.tally, started))
 
     async def _settle(self, progress: Progress, watch: Watch) -> None:
         """Wait until every request that was taken has its first outcome."""

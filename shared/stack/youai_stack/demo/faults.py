@@ -1,11 +1,11 @@
-"""Kills parts of the stack in mid-rush, and measures how long nothing was decided."""
+"""Kills parts of the stack in the month or in mid-rush, and measures how long nothing was decided."""
 
 import asyncio
 import os
 import signal
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from youai_stack.demo.rush import Tally
 from youai_stack.demo.watch import Watch
@@ -13,16 +13,18 @@ from youai_stack.errors import StackError
 from youai_stack.home import Home
 
 RECOVER_S = 60.0
+Phase = Literal["month", "rush"]
 
 
 @dataclass
 class Kill:
-    """One kill: what, when (seconds into the month or rush), how many processes, requests in flight, and the recovery.
+    """One kill: what, when (seconds into its phase), how many processes, requests in flight, and the recovery.
 
-    `next_decision_s` is from the kill to the first decision published after it; `all_ready_s` to every process of the
-    stack being ready again. None where that did not come.
+    `next_decision_s` is from the kill to the first booking decided after it (in the month none is), `all_ready_s` to
+    every process of the stack being ready again. None where that did not come.
     """
 
+    phase: Phase
     target: str
     at_s: float
     processes: int
@@ -44,11 +46,12 @@ def pids(status: dict[str, Any], target: str) -> list[int]:
     raise StackError(f"There is no `{target}` to kill here: choose among {known}.")
 
 
-async def kill(home: Home, target: str, watch: Watch, tally: Tally, started: float, *, decisions: bool = True) -> Kill:
-    """Kill -9 the target and wait until the stack is whole again and (with `decisions`) bookings are decided again."""
+async def kill(home: Home, phase: Phase, target: str, watch: Watch, tally: Tally, started: float) -> Kill:
+    """Kill -9 the target and wait until the stack is whole again and, in the rush, bookings are decided again."""
+    decisions = phase == "rush"
     chosen = pids(home.status(), target)
     killed = time.monotonic()
-    event = Kill(target, killed - started, len(chosen), tally.in_flight)
+    event = Kill(phase, target, killed - started, len(chosen), tally.in_flight)
     for pid in chosen:
         os.kill(pid, signal.SIGKILL)
     deadline = killed + RECOVER_S

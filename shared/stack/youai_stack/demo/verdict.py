@@ -153,11 +153,12 @@ def _show_kills(console: Console, report: dict[str, Any]) -> None:
     if not report["kills"]:
         return
     table = Table(title="kill -9", title_justify="left")
-    for name in ("what", "at", "processes", "in flight", "next decision after", "all ready after"):
-        table.add_column(name, justify="left" if name == "what" else "right")
+    for name in ("what", "in the", "at", "processes", "in flight", "next decision after", "all ready after"):
+        table.add_column(name, justify="left" if name in ("what", "in the") else "right")
     for kill in report["kills"]:
         after = [f"{kill[n]} s" if kill[n] is not None else "–" for n in ("next_decision_s", "all_ready_s")]
-        table.add_row(kill["target"], f"{kill['at_s']} s", str(kill["processes"]), str(kill["in_flight"]), *after)
+        counts = (str(kill["processes"]), str(kill["in_flight"]))
+        table.add_row(kill["target"], kill["phase"], f"{kill['at_s']} s", *counts, *after)
     console.print(table)
 
 
