@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Response
@@ -13,13 +14,15 @@ from youai_runtime.keys import Key, Keyed
 from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
-from youai_catalog import answers, domain, offers, organization_store, organizations, sheets, store
+from youai_catalog import answers, domain, offers, organization_store, organizations, sessions, sheets, store
 from youai_catalog.answers import Holding
 from youai_catalog.domain import Organization, RowFault
 from youai_catalog.forms import Id, OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
 from youai_catalog.place_api import place_routes
 from youai_catalog.resource_api import resource_routes
+from youai_catalog.session_forms import AttendanceForm, SessionRevisionForm
 from youai_catalog.views import (
+    AttendanceView,
     ImportedView,
     OffersView,
     OfferView,
@@ -32,7 +35,8 @@ from youai_catalog.views import (
 
 IMPORT = "/v1/organizations:import"
 SESSIONS = "/v1/offers/{offer_id}/sessions"
-LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024}
+ATTENDANCE = "/v1/sessions/{session_id}/attendance"
+LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024, ATTENDANCE: 1024 * 1024}
 MOST_FAULTS = 100
 """Rows' faults that an answer tells of; it counts them all."""
 
@@ -200,6 +204,21 @@ def _session_routes(pool: Pool, holding: Holding) -> APIRouter:
         if view is None:
             raise problems.not_found("场次", "session")
         return answers.as_json(view)
+
+    @routes.patch("/v1/sessions/{session_id}", response_model=SessionView)
+    async def revise(session_id: SessionId, who: publisher, body: SessionRevisionForm, key: Key = None) -> Response:
+        """Change capacity, times or place of a session until it has ended; a repeat of the key gets the same answer.
+
+        Fields that are left out stay. `opens_at` changes until booking has opened, `closes_at` until it has closed.
+        """
+        keyed = Keyed.of(who, f"PATCH /v1/sessions/{session_id}", keys.required(key), body)
+        return answers.answer(await sessions.revise(pool, who, keyed, session_id, body, datetime.now(UTC)))
+
+    @routes.post(ATTENDANCE, response_model=AttendanceView)
+    async def attendance(session_id: SessionId, who: publisher, body: AttendanceForm, key: Key = None) -> Response:
+        """Say of at most 2,000 bookings how many came, once the session has started; the latest word stands."""
+        keyed = Keyed.of(who, f"POST /v1/sessions/{session_id}/attendance", keys.required(key), body)
+        return answers.answer(await sessions.record_attendance(pool, who, keyed, session_id, body, datetime.now(UTC)))
 
     @routes.post("/v1/sessions/{session_id}/cancel", response_model=SessionView)
     async def cancel(session_id: SessionId, who: publisher, body: ReasonForm) -> Response:

@@ -90,10 +90,10 @@ class Known:
     root: str | None
 
 
-def id_fault(value: str) -> Fault | None:
-    """What keeps `value` from being an id: 1 to 100 characters without blanks, control characters and slashes."""
-    if not 0 < len(value) <= MOST_ID:
-        return Fault(f"编号须为 1 到 {MOST_ID} 个字符", f"an id has 1 to {MOST_ID} characters")
+def id_fault(value: str, most: int = MOST_ID) -> Fault | None:
+    """What keeps `value` from being an id: at most `most` characters, no blanks, control characters and slashes."""
+    if not 0 < len(value) <= most:
+        return Fault(f"编号须为 1 到 {most} 个字符", f"an id has 1 to {most} characters")
     if _UNFIT_IN_ID.search(value):
         return Fault("编号不能含空白、控制字符或斜杠", "an id has no blanks, control characters or slashes")
     return None
@@ -140,6 +140,13 @@ def times_fault(opens_at: datetime, closes_at: datetime, starts_at: datetime, en
         return Fault("预约截止不能晚于活动开始", "closes_at must not be later than starts_at")
     if not starts_at < ends_at:
         return Fault("活动结束须晚于活动开始", "ends_at must be later than starts_at")
+    return None
+
+
+def shares_fault(town_shares: Mapping[str, int], capacity: int) -> Fault | None:
+    """What is wrong with the places that a session keeps for towns: no more than it has."""
+    if sum(town_shares.values()) > capacity:
+        return Fault("为各镇保留的名额之和不能超过总名额", "the places kept for towns are more than the capacity")
     return None
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator, model_validator
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
-from youai_contracts.events import Category
+from youai_contracts.events import Category, Mode
 from youai_runtime.pages import Page
 
 from youai_catalog import domain, recurrence
@@ -15,6 +15,8 @@ from youai_catalog.domain import MOST_ID, MOST_NAME, MOST_TEXT, Fault, Kind, Lev
 
 MOST_SESSIONS = 200
 """Sessions opened by one call."""
+MOST_TOWNS = 50
+"""Towns that an offer is open to, or that a session keeps places for."""
 
 
 def checked(fault_of: Callable[[str], Fault | None]) -> AfterValidator:
@@ -65,6 +67,16 @@ Text = Annotated[str, Field(max_length=MOST_TEXT), checked(_long)]
 Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), checked(_reason)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Day = Annotated[date, BeforeValidator(_day)]
+Capacity = Annotated[int, Field(ge=1, le=100_000)]
+TownShares = Annotated[
+    dict[Name, Capacity], Field(max_length=MOST_TOWNS, description="town to places kept for it, within the capacity")
+]
+Waitlist = Annotated[int | None, Field(ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")]
+
+
+def _fit(fault: Fault | None, kind: str) -> None:
+    if fault is not None:
+        raise PydanticCustomError(kind, "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
 
 
 class Form(BaseModel):
@@ -93,29 +105,28 @@ class OfferForm(Form):
     category: Category
     title: Name
     description: Text = ""
-    towns: list[Name] = Field(default=[], max_length=50, description="empty: every town")
+    towns: list[Name] = Field(default=[], max_length=MOST_TOWNS, description="empty: every town")
     audience: Label = ""
-    # Draws come with their rules: until matching decides by them, none is promised.
-    mode: Literal["arrival"] = "arrival"
+    mode: Mode = "arrival"
 
 
 class SessionForm(Form):
     """A session to open, as in session-opened: opens_at < closes_at <= starts_at < ends_at."""
 
     session_id: SessionId | None = Field(default=None, description="for imports; else made from the Idempotency-Key")
-    capacity: int = Field(ge=1, le=100_000)
+    capacity: Capacity
     opens_at: Instant
     closes_at: Instant
     starts_at: Instant
     ends_at: Instant
-    waitlist: int | None = Field(default=None, ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")
+    town_shares: TownShares = {}
+    waitlist: Waitlist = None
     venue_name: Name
 
     @model_validator(mode="after")
     def _times(self) -> "SessionForm":
-        fault = domain.times_fault(self.opens_at, self.closes_at, self.starts_at, self.ends_at)
-        if fault is not None:
-            raise PydanticCustomError("times", "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
+        _fit(domain.times_fault(self.opens_at, self.closes_at, self.starts_at, self.ends_at), "times")
+        _fit(domain.shares_fault(self.town_shares, self.capacity), "shares")
         return self
 
 
@@ -142,12 +153,13 @@ class Recurrence(Form):
     )
     first: Instant = Field(alias="from", description="the first day, and when sessions start; the rule decides on it")
     duration_minutes: int = Field(ge=1, le=7 * 24 * 60)
-    capacity: int = Field(ge=1, le=100_000)
+    capacity: Capacity
     opens_at: Instant = Field(description="when booking opens, of all of them")
     closes_before_minutes: int = Field(
         ge=0, le=366 * 24 * 60, description="how long before its start each one's closes"
     )
-    waitlist: int | None = Field(default=None, ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")
+    town_shares: TownShares = {}
+    waitlist: Waitlist = None
     venue_name: Name
     exclude: list[Day] = Field(default=[], max_length=200, description="days of the rule on which there is no session")
 
@@ -170,6 +182,7 @@ class Recurrence(Form):
                     closes_at=closes_at,
                     starts_at=at,
                     ends_at=ends_at,
+                    town_shares=self.town_shares,
                     waitlist=self.waitlist,
                     venue_name=self.venue_name,
                 )
@@ -178,6 +191,7 @@ class Recurrence(Form):
 
     @model_validator(mode="after")
     def _bounded(self) -> "Recurrence":
+        _fit(domain.shares_fault(self.town_shares, self.capacity), "shares")
         try:
             self.sessions()
         except recurrence.Refused as refused:

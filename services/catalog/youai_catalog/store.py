@@ -1,17 +1,21 @@
-"""All SQL on offers and sessions. Every function works in the caller's transaction."""
+"""All SQL on offers, sessions and attendance. Every function works in the caller's transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 from youai_contracts.codec import rfc3339
 from youai_runtime.database import Connection
 
 from youai_catalog.forms import OffersQuery, SessionForm
+from youai_catalog.revisions import FIELDS
+from youai_catalog.session_forms import AttendanceLine
 
 _OFFER = "offer_id, provider_id, provider_name, category, title, description, towns, audience, mode, state, reason"
 _SESSION = (
-    "session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name, state, reason"
+    "session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, town_shares, waitlist, venue_name, state,"
+    " reason"
 )
 _TIMES = ("opens_at", "closes_at", "starts_at", "ends_at")
 
@@ -19,6 +23,7 @@ _TIMES = ("opens_at", "closes_at", "starts_at", "ends_at")
 def session_view(row: asyncpg.Record) -> dict[str, Any]:
     """A session's row as it is answered."""
     view = dict(row) | {name: rfc3339(row[name]) for name in _TIMES}
+    view["town_shares"] = msgspec.json.decode(row["town_shares"])
     return {"session_id": view.pop("session_id"), "slot_id": row["session_id"], **view}
 
 
@@ -128,11 +133,11 @@ async def insert_sessions(
     written = await connection.fetch(
         """
         INSERT INTO session
-            (session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name)
-        SELECT id, $1, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name
+            (session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name, town_shares)
+        SELECT id, $1, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name, town_shares
         FROM unnest($2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-            $8::bigint[], $9::text[])
-            AS wanted (id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name)
+            $8::bigint[], $9::text[], $10::jsonb[])
+            AS wanted (id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist, venue_name, town_shares)
         ORDER BY id
         ON CONFLICT (session_id) DO NOTHING RETURNING session_id
         """,
@@ -145,6 +150,7 @@ async def insert_sessions(
         [form.ends_at for form in forms],
         [form.waitlist for form in forms],
         [form.venue_name for form in forms],
+        [msgspec.json.encode(form.town_shares).decode() for form in forms],
     )
     return set(ids) - {row["session_id"] for row in written}
 
@@ -172,9 +178,9 @@ async def sessions(
 
 
 async def lock_session(connection: Connection, acting_for: str, session_id: str) -> asyncpg.Record | None:
-    """Lock a session's row and read whether it is the acting organization's (`own`) and open; None if there is none."""
+    """Lock a session's row and read it, and whether it is the acting organization's (`own`); None if there is none."""
     return await connection.fetchrow(
-        "SELECT s.offer_id, s.state, acts_for($1, o.provider_id) AS own"
+        "SELECT s.*, acts_for($1, o.provider_id) AS own"
         " FROM session AS s JOIN offer AS o USING (offer_id) WHERE s.session_id = $2 FOR UPDATE OF s",
         acting_for,
         session_id,
@@ -186,3 +192,32 @@ async def cancel_session(connection: Connection, session_id: str, reason: str) -
     await connection.execute(
         "UPDATE session SET state = 'cancelled', reason = $2 WHERE session_id = $1", session_id, reason
     )
+
+
+async def revise_session(connection: Connection, session_id: str, changes: Mapping[str, Any]) -> None:
+    """Write what changes of a session, by name."""
+    await connection.execute(
+        "UPDATE session SET capacity = coalesce($2, capacity), opens_at = coalesce($3, opens_at),"
+        " closes_at = coalesce($4, closes_at), starts_at = coalesce($5, starts_at), ends_at = coalesce($6, ends_at),"
+        " venue_name = coalesce($7, venue_name) WHERE session_id = $1",
+        session_id,
+        *(changes.get(name) for name in FIELDS),
+    )
+
+
+async def put_attendance(connection: Connection, session_id: str, lines: Sequence[AttendanceLine]) -> set[str]:
+    """Write who came, the latest word; returns the request ids of which something else was said before, or nothing."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO attendance AS a (session_id, request_id, venue_id, attended)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::int[])
+        ON CONFLICT (session_id, request_id) DO UPDATE SET venue_id = excluded.venue_id, attended = excluded.attended,
+            recorded_at = now() WHERE (a.venue_id, a.attended) <> (excluded.venue_id, excluded.attended)
+        RETURNING request_id
+        """,
+        session_id,
+        [line.request_id for line in lines],
+        [line.venue_id for line in lines],
+        [line.attended for line in lines],
+    )
+    return {row["request_id"] for row in rows}

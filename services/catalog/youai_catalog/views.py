@@ -48,10 +48,19 @@ class SessionView(BaseModel):
     closes_at: datetime
     starts_at: datetime
     ends_at: datetime
+    town_shares: dict[str, int]
     waitlist: int | None
     venue_name: str
     state: Literal["open", "cancelled"]
     reason: str | None
+
+
+class AttendanceView(BaseModel):
+    """What a list of who came did: lines that are new or otherwise than before, and those that were so already."""
+
+    session_id: str
+    recorded: int
+    unchanged: int
 
 
 class SessionsView(BaseModel):

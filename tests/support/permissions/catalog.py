@@ -1,5 +1,6 @@
 """Who may call what of catalog."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from youai_runtime.auth import ROLES
@@ -13,6 +14,7 @@ OWNERS = ("venue-staff", "provider-staff", "center", "platform")
 RESOURCE = "/v1/resources/{resource_id}"
 TEACHER: dict[str, Any] = {"kind": "person", "title": "形体老师", "skills": ["旗袍"], "categories": ["文化文艺"]}
 DAY = "2098-05-05"
+TIMES = ("opens_at", "closes_at", "starts_at", "ends_at")
 
 
 async def _register(scene: Scene) -> Sent:
@@ -46,6 +48,18 @@ async def _withdraw(scene: Scene) -> Sent:
 async def _cancel(scene: Scene) -> Sent:
     (slot,) = await scene.market.sessions([{"capacity": 1}], scene.offer)
     return Sent(f"/v1/sessions/{slot}/cancel", {"reason": "讲师生病"})
+
+
+async def _revise(scene: Scene) -> Sent:
+    (slot,) = await scene.market.sessions([{"capacity": 1}], scene.offer)
+    return Sent(f"/v1/sessions/{slot}", {"capacity": 2, "reason": "加位"})
+
+
+async def _attendance(scene: Scene) -> Sent:
+    ago = {name: datetime.now(UTC) - timedelta(hours=hours) for name, hours in zip(TIMES, (4, 3, 2, 1), strict=True)}
+    (slot,) = await scene.market.sessions([ago], scene.offer)
+    came = {"request_id": new_id("booking"), "venue_id": scene.market.institute_id, "attended": 1}
+    return Sent(f"/v1/sessions/{slot}/attendance", {"attendance": [came]})
 
 
 async def new_resource(scene_market: Any, owner_id: str, **more: Any) -> str:
@@ -87,6 +101,8 @@ TABLE = {
     "POST /v1/offers/{offer_id}/sessions": Row("department", bound(*PUBLISHERS), _open),
     "POST /v1/offers/{offer_id}/withdraw": Row("department", bound(*PUBLISHERS), _withdraw),
     "GET /v1/sessions/{session_id}": Row("department", free(*ROLES), at("/v1/sessions/{slot}")),
+    "PATCH /v1/sessions/{session_id}": Row("department", bound(*PUBLISHERS), _revise),
+    "POST /v1/sessions/{session_id}/attendance": Row("department", bound(*PUBLISHERS), _attendance),
     "POST /v1/sessions/{session_id}/cancel": Row("department", bound(*PUBLISHERS), _cancel),
     "POST /v1/resources": Row("department", bound(*OWNERS), _list),
     "GET /v1/resources": Row("department", free(*ROLES), at("/v1/resources?limit=2")),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from youai_catalog.forms import OfferForm, OpenForm, OrganizationForm, RecurrenceForm, SessionForm, SessionsForm
+from youai_catalog.session_forms import AttendanceForm, SessionRevisionForm
 from youai_contracts import events
 from youai_runtime.auth import Principal
 from youai_runtime.keys import Keyed
@@ -98,8 +99,116 @@ def test_a_body_that_is_no_object(bad: Any) -> None:
     assert wrong(opening.validate_python, bad)
 
 
-def test_draws_are_not_promised_yet() -> None:
-    assert wrong(OfferForm.model_validate, OFFER | {"mode": "draw"}) == ["mode"]
+def test_a_mode_is_one_that_is_decided() -> None:
+    assert OfferForm.model_validate(OFFER).mode == "arrival"
+    assert OfferForm.model_validate(OFFER | {"mode": "draw"}).mode == "draw"
+    assert wrong(OfferForm.model_validate, OFFER | {"mode": "wishes"}) == ["mode"]
+
+
+RECURRENCE: dict[str, Any] = {
+    "rrule": "FREQ=WEEKLY;COUNT=2",
+    "from": "2026-12-12T09:00:00+08:00",
+    "duration_minutes": 60,
+    "capacity": 3,
+    "opens_at": "2026-12-01T09:00:00+08:00",
+    "closes_before_minutes": 60,
+    "venue_name": "站",
+}
+
+
+def test_places_kept_for_towns_are_within_the_capacity() -> None:
+    kept = {"town_shares": {"大新镇": 2, "凤凰镇": 1}}
+    assert SessionForm.model_validate(SESSION | kept).town_shares == kept["town_shares"]
+    by_rule = opening.validate_python({"recurrence": RECURRENCE | kept})
+    assert isinstance(by_rule, RecurrenceForm)
+    assert [one.town_shares for one in by_rule.recurrence.sessions()] == [kept["town_shares"]] * 2
+    assert wrong(opening.validate_python, SESSION | kept | {"capacity": 2}) == [""]
+    assert wrong(opening.validate_python, {"recurrence": RECURRENCE | kept | {"capacity": 2}}) == ["recurrence"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "field"),
+    [
+        (None, "town_shares"),
+        ([], "town_shares"),
+        ({"大新镇": 0}, "town_shares.大新镇"),
+        ({"大新镇": "1"}, "town_shares.大新镇"),
+        ({"大新镇": 1.0}, "town_shares.大新镇"),
+        ({"大新镇": None}, "town_shares.大新镇"),
+        ({"": 1}, "town_shares..[key]"),
+        ({"大\x00": 1}, "town_shares.大\x00.[key]"),
+        ({f"镇{n}": 1 for n in range(51)}, "town_shares"),
+    ],
+    ids=repr,
+)
+def test_bad_places_for_towns(shares: Any, field: str) -> None:
+    assert wrong(opening.validate_python, SESSION | {"capacity": 100, "town_shares": shares}) == [field]
+
+
+def test_a_revision_changes_something_and_says_why() -> None:
+    later = SessionRevisionForm.model_validate({"capacity": 4, "venue_name": None, "reason": "加位"})
+    assert later.wanted() == {"capacity": 4}
+    assert wrong(SessionRevisionForm.model_validate, {"reason": "没变"}) == [""]
+    assert wrong(SessionRevisionForm.model_validate, {"reason": "没变", "capacity": None}) == [""]
+    assert wrong(SessionRevisionForm.model_validate, {"capacity": 4}) == ["reason"]
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("capacity", 0),
+        ("capacity", 100_001),
+        ("capacity", "4"),
+        ("capacity", True),
+        ("opens_at", "2026-12-01"),
+        ("closes_at", 5),
+        ("starts_at", "2026-12-01T09:00:00"),
+        ("ends_at", "tomorrow"),
+        ("venue_name", ""),
+        ("venue_name", "\x00"),
+        ("reason", ""),
+        ("reason", " "),
+        ("reason", None),
+        ("reason", "x" * 4_001),
+        ("mode", "draw"),  # a mode never changes
+        ("town_shares", {}),
+    ],
+)
+def test_fields_of_a_revision(field: str, bad: Any) -> None:
+    body = {"capacity": 4, "reason": "加位"}
+    assert wrong(SessionRevisionForm.model_validate, body | {field: bad}) == [field]
+
+
+LINE: dict[str, Any] = {"request_id": "booking-1", "venue_id": "station-1", "attended": 0}
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("attended", -1),
+        ("attended", 100_001),
+        ("attended", "1"),
+        ("attended", None),
+        ("attended", True),
+        ("request_id", ""),
+        ("request_id", "a b"),
+        ("request_id", "x" * 201),
+        ("venue_id", "x\x00"),
+        ("name", "张三"),
+    ],
+)
+def test_lines_of_attendance(field: str, bad: Any) -> None:
+    AttendanceForm.model_validate({"attendance": [LINE | {"request_id": "x" * 200, "attended": 100_000}]})
+    body = {"attendance": [LINE, LINE | {"request_id": "booking-2"} | {field: bad}]}
+    assert wrong(AttendanceForm.model_validate, body) == [f"attendance.1.{field}"]
+
+
+def test_attendance_is_bounded_and_says_one_thing_of_each() -> None:
+    many = [LINE | {"request_id": f"b{n}"} for n in range(2_001)]
+    AttendanceForm.model_validate({"attendance": many[:2_000]})
+    assert wrong(AttendanceForm.model_validate, {"attendance": many}) == ["attendance"]
+    assert wrong(AttendanceForm.model_validate, {"attendance": []}) == ["attendance"]
+    assert wrong(AttendanceForm.model_validate, {"attendance": [LINE, LINE | {"attended": 1}]}) == [""]
 
 
 def test_what_a_form_takes_its_event_takes() -> None:
