@@ -5,13 +5,14 @@ from importlib import resources
 from youai_matching.domain import rules
 from youai_matching.domain.rules import RuleVersion
 
+_FOLDER = resources.files("youai_matching") / "rules"
+
 
 class RuleBook:
     """Every rule version that this program has, by hash and by name."""
 
     def __init__(self) -> None:
-        files = resources.files("youai_matching") / "rules"
-        versions = [rules.parse(file.read_bytes()) for file in files.iterdir() if file.name.endswith(".json")]
+        versions = [rules.parse(file.read_bytes()) for file in _FOLDER.iterdir() if file.name.endswith(".json")]
         self.by_version = {version.version: version for version in versions}
         self._by_name = {version.name: version for version in versions}
 
@@ -20,3 +21,11 @@ class RuleBook:
         if name not in self._by_name:
             raise ValueError(f"there is no rule version {name!r}; there are {sorted(self._by_name)}")
         return self._by_name[name]
+
+    @staticmethod
+    def file(name: str) -> bytes:
+        """The bytes of a version's file; ValueError if there is none of this name."""
+        file = _FOLDER / f"{name}.json"
+        if "/" in name or not file.is_file():
+            raise ValueError(f"there is no rule version {name!r}")
+        return file.read_bytes()

@@ -22,6 +22,10 @@ dlq_app = typer.Typer(help="Dead letters: records that a service could not read.
 app.add_typer(dlq_app, name="dlq")
 topics_app = typer.Typer(invoke_without_command=True)
 app.add_typer(topics_app, name="topics")
+rules_app = typer.Typer(
+    help="Rule versions: list them, make one, rehearse past bookings under one.", no_args_is_help=True
+)
+app.add_typer(rules_app, name="rules")
 
 HomeOption = Annotated[
     Path | None,
@@ -223,6 +227,49 @@ def dlq_discard(
     from youai_stack import commands_kafka
 
     commands_kafka.dlq_discard(_bootstrap(home), topic, partition, offset, yes=yes)
+
+
+@rules_app.command("list")
+def rules_list() -> None:
+    """List the rule versions that come with this program, and the rules that each has."""
+    from youai_stack import commands_rules
+
+    commands_rules.show()
+
+
+@rules_app.command("make")
+def rules_make(
+    name: Annotated[str, typer.Argument(help="Name of the new version, e.g. 2027-02.")],
+    base: Annotated[str, typer.Option("--base", help="The version, or file, whose numbers and texts it takes over.")],
+    calendar: Annotated[
+        Path | None,
+        typer.Option("--calendar", help="Table `date,kind,note` (off, works): days that the city decides otherwise."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default: NAME.json).")] = None,
+) -> None:
+    """Make a rule version's file: a base's numbers and texts, the announced holidays, and the city's own days."""
+    from youai_stack import commands_rules
+
+    commands_rules.make(name, base, calendar, output or Path(f"{name}.json"))
+
+
+@rules_app.command("rehearse")
+def rules_rehearse(
+    rules: Annotated[str, typer.Option("--rules", help="The version, or file, to rehearse.")],
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="Sessions opened since then, e.g. 2026-12-01.")],
+    log: Annotated[
+        Path | None, typer.Option("--log", help="An exported slot log (default: the running stack's).")
+    ] = None,
+    answers_after: Annotated[
+        float, typer.Option("--answers-after", metavar="MINUTES", min=0, help="When a venue accepts that never had to.")
+    ] = 60.0,
+    to: Annotated[Path | None, typer.Option("--json", help="File to write everything to, as JSON.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Replay past bookings under another rule version: which venues and towns would fare better or worse."""
+    from youai_stack import commands_rules
+
+    commands_rules.rehearse(log, None if log else _bootstrap(home), rules, since, answers_after, to)
 
 
 def _home(path: Path | None) -> Any:
