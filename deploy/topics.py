@@ -1,6 +1,7 @@
 """Creates the topics of the contracts that a broker lacks: python topics.py BOOTSTRAP REPLICATION MIN_IN_SYNC.
 
-Topics that are there stay as they are: their partitions were chosen when they were made. Runs in any service's image.
+Topics that are there stay as they are: their partitions were chosen when they were made. Runs in any service's image;
+by TLS or with a password where the YOUAI_KAFKA_… variables of the services say so.
 """
 
 import asyncio
@@ -8,14 +9,16 @@ import sys
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from youai_contracts import topics
+from youai_runtime.kafka import Broker
+from youai_runtime.settings import KafkaSettings
 
 ALREADY_THERE = 36
 
 
-async def create(bootstrap: str, replication: int, min_in_sync: int) -> int:
+async def create(broker: Broker, replication: int, min_in_sync: int) -> int:
     """Create what is missing; returns how many topics were. Raises KafkaError where the broker does not answer."""
     safety = {"min.insync.replicas": str(min_in_sync), "unclean.leader.election.enable": "false"}
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**broker.options())
     try:
         await admin.start()
         there = set(await admin.list_topics())
@@ -37,7 +40,7 @@ def main() -> None:
     """Run what the command line names."""
     if len(sys.argv) != 4:
         sys.exit("usage: topics.py BOOTSTRAP REPLICATION MIN_IN_SYNC")
-    made = asyncio.run(create(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    made = asyncio.run(create(KafkaSettings(kafka=sys.argv[1]).broker, int(sys.argv[2]), int(sys.argv[3])))
     print(f"{made} topics made, {len(topics.TOPICS) - made} were there")  # noqa: T201
 
 

@@ -9,8 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from youai_runtime.kafka import Broker
 
 
-class ServiceSettings(BaseSettings):
-    """Base of a service's settings. A missing or wrong variable raises pydantic's ValidationError, which names it."""
+class KafkaSettings(BaseSettings):
+    """Where the brokers are and how to talk to them."""
 
     model_config = SettingsConfigDict(env_prefix="YOUAI_", frozen=True)
 
@@ -20,18 +20,6 @@ class ServiceSettings(BaseSettings):
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
     kafka_ca_file: Path | None = Field(default=None, description="PEM of whom TLS trusts; default: the machine's own")
-    database: str = Field(description="DSN of the service's own PostgreSQL database")
-    http_host: str = "127.0.0.1"
-    http_port: int = Field(default=8080, ge=1, le=65535)
-    instance: str = Field(default="local", description="name of this process in logs and client ids")
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    dev_public_key_file: Path | None = Field(
-        default=None, description="PEM of the development key; refused where oidc_issuer is set"
-    )
-    oidc_issuer: str | None = None
-    oidc_audience: str = "youai"
-    oidc_jwks_url: str | None = None
-    pool_size: int = Field(default=10, ge=1, le=100, description="most database connections of this process")
 
     @model_validator(mode="after")
     def _kafka_is_whole(self) -> Self:
@@ -58,3 +46,20 @@ class ServiceSettings(BaseSettings):
             password=None if self.kafka_password is None else self.kafka_password.get_secret_value(),
             ca_file=self.kafka_ca_file,
         )
+
+
+class ServiceSettings(KafkaSettings):
+    """Base of a service's settings. A missing or wrong variable raises pydantic's ValidationError, which names it."""
+
+    database: str = Field(description="DSN of the service's own PostgreSQL database")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=1, le=65535)
+    instance: str = Field(default="local", description="name of this process in logs and client ids")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    dev_public_key_file: Path | None = Field(
+        default=None, description="PEM of the development key; refused where oidc_issuer is set"
+    )
+    oidc_issuer: str | None = None
+    oidc_audience: str = "youai"
+    oidc_jwks_url: str | None = None
+    pool_size: int = Field(default=10, ge=1, le=100, description="most database connections of this process")
