@@ -46,7 +46,7 @@ async def api(settings: Settings, authenticate: Authenticator) -> None:
         pool=pool,
         appender=appender,
         authenticate=authenticate,
-        rules=RuleBook(),
+        rules=RuleBook(settings.rules_folder),
         listeners=listeners,
         ready=ready,
         lifespan=program.serving(pool, beside=(appender.start, feed.run), closing=(appender.stop,)),
@@ -61,7 +61,7 @@ async def hosted(settings: Settings) -> Hosted:
     reader = AIOKafkaConsumer(**settings.broker.options(), client_id=f"{settings.instance}-ends")
     await asyncio.gather(kafka.start(producer), kafka.start(reader))
     publisher = Publisher(producer)
-    rules = RuleBook()
+    rules = RuleBook(settings.rules_folder)
 
     works = (
         Decider(rules, publisher, pool),

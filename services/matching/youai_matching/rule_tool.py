@@ -123,6 +123,7 @@ def _rows(table: dict[str, list[int]]) -> list[dict[str, Any]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line names: 0; 1 with one sentence on stderr; 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="rule_tool")
+    parser.add_argument("--folder", type=Path, help="folder of more rule versions")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list")
     maker = commands.add_parser("make")
@@ -136,8 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     trial.add_argument("--since", type=datetime.fromisoformat, required=True)
     trial.add_argument("--answers-after-minutes", type=float, default=60.0)
     options = parser.parse_args(arguments)
-    book = RuleBook()
     try:
+        book = RuleBook(options.folder)
         if options.command == "list":
             told: Any = listing(book)
         elif options.command == "make":

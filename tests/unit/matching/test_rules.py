@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,22 @@ def test_an_unknown_reason_is_an_error() -> None:
 def test_an_unknown_name_lists_those_that_there_are() -> None:
     with pytest.raises(ValueError, match="2026-11"):
         RuleBook().named("1999-01")
+
+
+def test_a_citys_own_versions_come_from_a_folder(tmp_path: Path) -> None:
+    own = RuleBook.file("2027-01").replace(b'"name": "2027-01"', b'"name": "2027-02"')
+    (tmp_path / "2027-02.json").write_bytes(own)
+    assert RuleBook(tmp_path).named("2027-02").version == hashlib.sha256(own).hexdigest()
+    assert RuleBook(tmp_path).named("2026-11") == RuleBook().named("2026-11")
+
+
+def test_a_name_means_one_version(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(RuleBook.file("2027-01") + b"\n")
+    with pytest.raises(ValueError, match=r"x\.json: there is another rule version 2027-01"):
+        RuleBook(tmp_path)
+
+
+def test_a_file_that_is_no_version_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(b"{}")
+    with pytest.raises(ValueError, match=r"bad\.json: no rule version"):
+        RuleBook(tmp_path)
