@@ -6,18 +6,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Response
-from youai_runtime import keys, pages, problems
+from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Pool
+from youai_runtime.fields import Id
 from youai_runtime.http import Checks, create_app
 from youai_runtime.keys import Key, Keyed
 from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
-from youai_catalog import answers, domain, offers, organization_store, organizations, sessions, sheets, store
+from youai_catalog import answers, offers, organization_store, organizations, sessions, sheets, store
 from youai_catalog.answers import Holding
 from youai_catalog.domain import Organization, RowFault
-from youai_catalog.forms import Id, OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
+from youai_catalog.forms import OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
 from youai_catalog.place_api import place_routes
 from youai_catalog.resource_api import resource_routes
 from youai_catalog.session_forms import AttendanceForm, SessionRevisionForm
@@ -162,7 +163,7 @@ def _offer_routes(pool: Pool, holding: Holding) -> APIRouter:
     async def read(offer_id: OfferId, query: Annotated[Page, Query()], who: reader) -> Response:
         """An offer, withdrawn ones too, with its sessions by start: `cursor` and `limit` are theirs."""
         after = pages.after(query, "sessions", 2)
-        if after is not None and domain.instant(after[0]) is None:
+        if after is not None and fields.instant(after[0]) is None:
             raise pages.bad_cursor()
         async with pool.acquire() as connection:
             offer = await store.offer(connection, offer_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from youai_contracts.events import Category
+from youai_runtime.fields import Wrong, id_wrong, text_wrong
 
 from youai_catalog.domain import (
     CATEGORIES,
@@ -17,8 +18,6 @@ from youai_catalog.domain import (
     Organization,
     Row,
     RowFault,
-    id_fault,
-    text_fault,
 )
 
 COLUMNS = ("organization_id", "parent_id", "kind", "level", "name", "town", "categories")
@@ -110,10 +109,10 @@ def _read(parsed: Parsed, number: int, header: Sequence[str], cells: Sequence[st
 
 def _cell_faults(row: dict[str, str]) -> Iterator[tuple[str, Fault]]:
     found: list[tuple[str, Fault | None]] = [
-        ("organization_id", id_fault(row["organization_id"])),
-        ("parent_id", id_fault(row["parent_id"]) if row["parent_id"] else None),
-        ("name", text_fault(row["name"])),
-        ("town", text_fault(row["town"], empty=True)),
+        ("organization_id", _fault(id_wrong(row["organization_id"]))),
+        ("parent_id", _fault(id_wrong(row["parent_id"])) if row["parent_id"] else None),
+        ("name", _fault(text_wrong(row["name"]))),
+        ("town", _fault(text_wrong(row["town"], empty=True))),
     ]
     for name, allowed in (("kind", ("venue", "provider")), ("level", tuple(PARENT_LEVELS))):
         if row[name] not in allowed:
@@ -123,6 +122,10 @@ def _cell_faults(row: dict[str, str]) -> Iterator[tuple[str, Fault]]:
             shown = category[:40]
             found.append(("categories", Fault(f"没有类别“{shown}”", f"there is no category {shown!r}")))
     return ((name, fault) for name, fault in found if fault is not None)
+
+
+def _fault(wrong: Wrong | None) -> Fault | None:
+    return None if wrong is None else Fault(wrong.zh, wrong.en)
 
 
 def _categories(row: dict[str, str]) -> list[str]:

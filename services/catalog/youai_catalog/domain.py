@@ -1,9 +1,8 @@
-"""Catalog's rules, pure: what a text may be, how the tree of organizations stands, what times a session may have."""
+"""Catalog's rules, pure: how the tree of organizations stands, what times and shares a session may have."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Literal, get_args
 
 from youai_contracts.events import Category
@@ -11,9 +10,6 @@ from youai_contracts.events import Category
 Kind = Literal["venue", "provider"]
 Level = Literal["center", "institute", "station", "point", "department", "team"]
 CATEGORIES: frozenset[str] = frozenset(get_args(Category))
-
-MOST_ID, MOST_NAME, MOST_TEXT = 100, 200, 4_000
-"""Characters of an id, of a name or label, and of a longer text; contracts allow as much or more."""
 
 LOCAL = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The city's time: China keeps one offset, and no summer time since 1991."""
@@ -33,13 +29,6 @@ PARENT_LEVELS: dict[str, tuple[str, ...]] = {
 
 MERGE_ORDER = {level: rank for rank, level in enumerate(PARENT_LEVELS)}
 _KIND_OF = {level: "provider" if level in ("department", "team") else "venue" for level in PARENT_LEVELS}
-
-# Control characters would pass some readers and break others; a lone surrogate has no UTF-8 at all.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNFIT_IN_ID = re.compile("[\x00-\x20\x7f-\x9f\ud800-\udfff/]|\\s")  # with a slash it could not stand in a path
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +79,6 @@ class Known:
     root: str | None
 
 
-def id_fault(value: str, most: int = MOST_ID) -> Fault | None:
-    """What keeps `value` from being an id: at most `most` characters, no blanks, control characters and slashes."""
-    if not 0 < len(value) <= most:
-        return Fault(f"编号须为 1 到 {most} 个字符", f"an id has 1 to {most} characters")
-    if _UNFIT_IN_ID.search(value):
-        return Fault("编号不能含空白、控制字符或斜杠", "an id has no blanks, control characters or slashes")
-    return None
-
-
-def text_fault(value: str, most: int = MOST_NAME, *, empty: bool = False, lines: bool = False) -> Fault | None:
-    """What keeps `value` from being a text of at most `most` characters; `lines` allows tabs and line breaks."""
-    if len(value) > most:
-        return Fault(f"不能超过 {most} 个字符", f"it has at most {most} characters")
-    if not value.strip() and not (empty and not value):
-        return Fault("不能为空", "it must say something")
-    if (_UNFIT_IN_LINES if lines else _UNFIT).search(value):
-        return Fault("不能含控制字符", "it has no control characters")
-    return None
-
-
-def instant(value: str) -> datetime | None:
-    """An RFC 3339 time as UTC, cut to the millisecond (what events carry); None if it is none of 2000 to 2199."""
-    if not _TIME.fullmatch(value):
-        return None
-    try:
-        at = datetime.fromisoformat(value.upper())
-    except ValueError:
-        return None
-    if not 2000 <= at.year < 2200:
-        return None
-    at = at.astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def day(value: str) -> date:
-    """A day as 2026-12-05. Raises ValueError if it is none of 2000 to 2199."""
-    found = date.fromisoformat(value)
-    if not _DAY.fullmatch(value) or not 2000 <= found.year < 2200:
-        raise ValueError(value)
-    return found
-
-
 def times_fault(opens_at: datetime, closes_at: datetime, starts_at: datetime, ends_at: datetime) -> Fault | None:
     """What is wrong with a session's times: booking opens, closes, then the session starts and ends."""
     if not opens_at < closes_at:
@@ -148,13 +95,6 @@ def shares_fault(town_shares: Mapping[str, int], capacity: int) -> Fault | None:
     if sum(town_shares.values()) > capacity:
         return Fault("为各镇保留的名额之和不能超过总名额", "the places kept for towns are more than the capacity")
     return None
-
-
-def session_id_fault(value: str) -> Fault | None:
-    """What keeps `value` from being a session's id, which is its slot's too: `demand:` slots are the claims'."""
-    if value.startswith("demand:"):
-        return Fault("场次编号不能以 demand: 开头", "a session's id does not start with demand:")
-    return id_fault(value)
 
 
 def tree_faults(

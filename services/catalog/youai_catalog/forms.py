@@ -1,17 +1,30 @@
 """What the HTTP calls take: bodies with the field names of the events that they cause, strict throughout."""
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator, model_validator
-from pydantic.functional_validators import AfterValidator
+from pydantic import Field, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 from youai_contracts.events import Category, Mode
+from youai_runtime.fields import (
+    MOST_ID,
+    Day,
+    Form,
+    Id,
+    Instant,
+    Label,
+    Name,
+    Reason,
+    Text,
+    Wrong,
+    checked,
+    fits,
+    id_wrong,
+)
 from youai_runtime.pages import Page
 
 from youai_catalog import domain, recurrence
-from youai_catalog.domain import MOST_ID, MOST_NAME, MOST_TEXT, Fault, Kind, Level
+from youai_catalog.domain import Kind, Level
 
 MOST_SESSIONS = 200
 """Sessions opened by one call."""
@@ -19,70 +32,19 @@ MOST_TOWNS = 50
 """Towns that an offer is open to, or that a session keeps places for."""
 
 
-def checked(fault_of: Callable[[str], Fault | None]) -> AfterValidator:
-    def check(value: str) -> str:
-        fault = fault_of(value)
-        if fault is not None:
-            raise PydanticCustomError("unfit", "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
-        return value
-
-    return AfterValidator(check)
+def _session_id(value: str) -> Wrong | None:
+    """A session's id is its slot's too, and `demand:` slots are the claims'."""
+    if value.startswith("demand:"):
+        return Wrong("场次编号不能以 demand: 开头", "a session's id does not start with demand:")
+    return id_wrong(value)
 
 
-def _instant(value: Any) -> datetime:
-    at = domain.instant(value) if isinstance(value, str) else None
-    if at is None:
-        raise PydanticCustomError("time", "a time is RFC 3339 with its offset, such as 2026-12-01T09:00:00+08:00")
-    return at
-
-
-def _day(value: Any) -> date:
-    try:
-        return domain.day(value)
-    except (TypeError, ValueError):
-        raise PydanticCustomError("day", "a day is written like 2026-12-05（日期格式如 2026-12-05）") from None
-
-
-def _plain(value: str) -> Fault | None:
-    return domain.text_fault(value)
-
-
-def _label(value: str) -> Fault | None:
-    return domain.text_fault(value, empty=True)
-
-
-def _long(value: str) -> Fault | None:
-    return domain.text_fault(value, MOST_TEXT, empty=True, lines=True)
-
-
-def _reason(value: str) -> Fault | None:
-    return domain.text_fault(value, MOST_TEXT, lines=True)
-
-
-Id = Annotated[str, Field(min_length=1, max_length=MOST_ID), checked(domain.id_fault)]
-SessionId = Annotated[str, Field(min_length=1, max_length=MOST_ID), checked(domain.session_id_fault)]
-Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME), checked(_plain)]
-Label = Annotated[str, Field(max_length=MOST_NAME), checked(_label)]
-Text = Annotated[str, Field(max_length=MOST_TEXT), checked(_long)]
-Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), checked(_reason)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Day = Annotated[date, BeforeValidator(_day)]
+SessionId = Annotated[str, Field(min_length=1, max_length=MOST_ID), checked(_session_id)]
 Capacity = Annotated[int, Field(ge=1, le=100_000)]
 TownShares = Annotated[
     dict[Name, Capacity], Field(max_length=MOST_TOWNS, description="town to places kept for it, within the capacity")
 ]
 Waitlist = Annotated[int | None, Field(ge=0, le=2**53 - 1, description="most waiting; null: no bound; 0: none")]
-
-
-def _fit(fault: Fault | None, kind: str) -> None:
-    if fault is not None:
-        raise PydanticCustomError(kind, "{en}（{zh}）", {"en": fault.en, "zh": fault.zh})
-
-
-class Form(BaseModel):
-    """Base of the bodies: no unknown field, nothing made into another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class OrganizationForm(Form):
@@ -119,14 +81,14 @@ class SessionForm(Form):
     closes_at: Instant
     starts_at: Instant
     ends_at: Instant
-    town_shares: TownShares = {}
+    town_shares: TownShares = Field(default={})
     waitlist: Waitlist = None
     venue_name: Name
 
     @model_validator(mode="after")
     def _times(self) -> "SessionForm":
-        _fit(domain.times_fault(self.opens_at, self.closes_at, self.starts_at, self.ends_at), "times")
-        _fit(domain.shares_fault(self.town_shares, self.capacity), "shares")
+        fits(domain.times_fault(self.opens_at, self.closes_at, self.starts_at, self.ends_at), "times")
+        fits(domain.shares_fault(self.town_shares, self.capacity), "shares")
         return self
 
 
@@ -158,7 +120,7 @@ class Recurrence(Form):
     closes_before_minutes: int = Field(
         ge=0, le=366 * 24 * 60, description="how long before its start each one's closes"
     )
-    town_shares: TownShares = {}
+    town_shares: TownShares = Field(default={})
     waitlist: Waitlist = None
     venue_name: Name
     exclude: list[Day] = Field(default=[], max_length=200, description="days of the rule on which there is no session")
@@ -191,7 +153,7 @@ class Recurrence(Form):
 
     @model_validator(mode="after")
     def _bounded(self) -> "Recurrence":
-        _fit(domain.shares_fault(self.town_shares, self.capacity), "shares")
+        fits(domain.shares_fault(self.town_shares, self.capacity), "shares")
         try:
             self.sessions()
         except recurrence.Refused as refused:

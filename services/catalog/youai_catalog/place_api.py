@@ -4,14 +4,14 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from youai_runtime import pages, problems
+from youai_runtime import fields, pages, problems
 from youai_runtime.auth import ROLES, Principal
 from youai_runtime.database import Connection, Pool
+from youai_runtime.fields import Day, Id
 from youai_runtime.pages import Page
 
-from youai_catalog import answers, domain, resource_store, windows, workdays, writes
+from youai_catalog import answers, resource_store, windows, workdays, writes
 from youai_catalog.answers import Holding
-from youai_catalog.forms import Day, Id
 from youai_catalog.resource_forms import OverrideForm, WindowsQuery
 from youai_catalog.views import OverridesView, OverrideView, PlaceWindowsView
 from youai_catalog.windows import Window
@@ -58,7 +58,7 @@ def place_routes(pool: Pool, holding: Holding) -> APIRouter:
         """The days that were told apart, by day."""
         cursor = pages.after(query, "overrides", 1)
         try:
-            start = date.min if cursor is None else domain.day(cursor[0])
+            start = date.min if cursor is None else fields.day(cursor[0])
         except ValueError:
             raise pages.bad_cursor() from None
         async with pool.acquire() as connection:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from youai_runtime import keys, pages, problems
+from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Principal
 from youai_runtime.database import Pool
+from youai_runtime.fields import Id
 from youai_runtime.keys import Key, Keyed
 
-from youai_catalog import answers, domain, resource_store, resources, words
+from youai_catalog import answers, resource_store, resources, words
 from youai_catalog.answers import Holding
-from youai_catalog.forms import Id
 from youai_catalog.resource_forms import (
     AnswerForm,
     AskForm,
@@ -94,7 +94,7 @@ def _add_asks(routes: APIRouter, pool: Pool, reader: Any, owner: Any) -> None:
     async def asks(resource_id: ResourceId, query: Annotated[AsksQuery, Query()], who: owner) -> Response:
         """The asks for a resource of one's own, newest first."""
         after = pages.after(query, "asks", 2) or _NEWEST
-        if after is not _NEWEST and domain.instant(after[0]) is None:
+        if after is not _NEWEST and fields.instant(after[0]) is None:
             raise pages.bad_cursor()
         async with pool.acquire() as connection:
             await resources.require_own(connection, who, resource_id)

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from youai_contracts.events import Category
+from youai_runtime.fields import Day, Form, Id, Instant, Label, Name, Text, checked
 from youai_runtime.pages import Page
 
 from youai_catalog import windows
 from youai_catalog.domain import Fault
-from youai_catalog.forms import Day, Form, Id, Instant, Label, Name, Text, checked
 from youai_catalog.windows import DayKind
 
 ResourceKind = Literal["person", "place", "thing"]

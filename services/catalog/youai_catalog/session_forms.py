@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+from youai_runtime.fields import Form, Id, Instant, Name, Reason, checked, id_wrong
 
-from youai_catalog import domain
-from youai_catalog.forms import Capacity, Form, Id, Instant, Name, Reason, checked
+from youai_catalog.forms import Capacity
 from youai_catalog.revisions import FIELDS
 
 MOST_LINES = 2_000
@@ -17,7 +17,7 @@ MOST_REQUEST_ID = 200
 RequestId = Annotated[
     str,
     Field(min_length=1, max_length=MOST_REQUEST_ID),
-    checked(lambda value: domain.id_fault(value, MOST_REQUEST_ID)),
+    checked(lambda value: id_wrong(value, MOST_REQUEST_ID)),
 ]
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Response
 from pydantic import BaseModel
-from youai_runtime import keys, pages, problems
+from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Pool
+from youai_runtime.fields import Id
 from youai_runtime.http import Checks, create_app
 from youai_runtime.keys import Key, Keyed
 
-from youai_demand import commands, forms, residents, views
+from youai_demand import commands, residents, views
 from youai_demand.forms import (
     ClaimForm,
     ClaimView,
@@ -23,7 +24,6 @@ from youai_demand.forms import (
     DemandsView,
     FulfilForm,
     HandBackForm,
-    Id,
     ResidentView,
     ScheduleForm,
     TakenView,
@@ -173,7 +173,7 @@ def _keyed(who: Principal, call: str, demand_id: str, key: str | None, body: Bas
 
 
 def _posted_at(text: str) -> datetime:
-    at = forms.instant(text)
+    at = fields.instant(text)
     if at is None:
         raise pages.bad_cursor()
     return at

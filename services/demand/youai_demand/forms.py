@@ -1,82 +1,19 @@
 """What the HTTP calls take and give: bodies with the field names of the events that they cause, strict throughout."""
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.functional_validators import AfterValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 from youai_contracts.events import Category
+from youai_runtime.fields import Form, Id, Instant, Label, Name, Reason, Text
 from youai_runtime.pages import Page
 
 from youai_demand.domain import State, Status
 
-MOST_ID, MOST_NAME, MOST_TEXT = 100, 200, 4_000
-"""Characters of an id, of a name or label, and of a longer text; contracts allow as much or more."""
 MOST_PLACES = 50
 """Providers that one demand may want at a time."""
 
-# Control characters would pass some readers and break others; a lone surrogate has no UTF-8 at all.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNFIT_IN_ID = re.compile("[\x00-\x20\x7f-\x9f\ud800-\udfff/]|\\s")  # with a slash it could not stand in a path
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
-
-def instant(value: str) -> datetime | None:
-    """An RFC 3339 time as UTC, cut to the millisecond (what events carry); None if it is none of 2000 to 2199."""
-    if not _TIME.fullmatch(value):
-        return None
-    try:
-        at = datetime.fromisoformat(value.upper())
-    except ValueError:
-        return None
-    if not 2000 <= at.year < 2200:
-        return None
-    at = at.astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def _instant(value: Any) -> datetime:
-    at = instant(value) if isinstance(value, str) else None
-    if at is None:
-        raise PydanticCustomError("time", "a time is RFC 3339 with its offset, such as 2026-12-01T09:00:00+08:00")
-    return at
-
-
-def _text(unfit: re.Pattern[str], *, empty: bool) -> AfterValidator:
-    def check(value: str) -> str:
-        if not value.strip() and (value or not empty):
-            raise PydanticCustomError("unfit", "it must say something（不能为空）")
-        if unfit.search(value):
-            raise PydanticCustomError("unfit", "it has no control characters（不能含控制字符）")
-        return value
-
-    return AfterValidator(check)
-
-
-def _id(value: str) -> str:
-    if _UNFIT_IN_ID.search(value):
-        raise PydanticCustomError(
-            "unfit", "an id has no blanks, control characters or slashes（编号不能含空白、控制字符或斜杠）"
-        )
-    return value
-
-
-Id = Annotated[str, Field(min_length=1, max_length=MOST_ID), AfterValidator(_id)]
-Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME), _text(_UNFIT, empty=False)]
-Label = Annotated[str, Field(max_length=MOST_NAME), _text(_UNFIT, empty=True)]
-Text = Annotated[str, Field(max_length=MOST_TEXT), _text(_UNFIT_IN_LINES, empty=True)]
-Reason = Annotated[str, Field(min_length=1, max_length=MOST_TEXT), _text(_UNFIT_IN_LINES, empty=False)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ResidentForm(_Form):
+class ResidentForm(Form):
     """On whose behalf a demand is posted. It stays in this service, restricted; no event ever has it."""
 
     name: Name
@@ -85,7 +22,7 @@ class ResidentForm(_Form):
     note: Text = ""
 
 
-class DemandForm(_Form):
+class DemandForm(Form):
     """A demand to post, as in demand-posted: wanted_from < wanted_until, which is still to come."""
 
     demand_id: Id | None = Field(default=None, description="for imports; else it is made from the Idempotency-Key")
@@ -100,13 +37,13 @@ class DemandForm(_Form):
     resident: ResidentForm | None = None
 
 
-class ClaimForm(_Form):
+class ClaimForm(Form):
     """A claim, as in demand-claim-requested."""
 
     provider_id: Id | None = Field(default=None, description="default: the token's organization")
 
 
-class _OfClaim(_Form):
+class _OfClaim(Form):
     claim_id: Id | None = Field(default=None, description="needed where more than one claim of the demand is yours")
 
 
@@ -124,7 +61,7 @@ class HandBackForm(_OfClaim):
     reason: Reason
 
 
-class FulfilForm(_Form):
+class FulfilForm(Form):
     """The venue's word on what was done, as in demand-fulfilled."""
 
     rating: int = Field(ge=1, le=5)
@@ -132,7 +69,7 @@ class FulfilForm(_Form):
     comment: Text = ""
 
 
-class WithdrawForm(_Form):
+class WithdrawForm(Form):
     """Why a demand is taken back."""
 
     reason: Reason
