@@ -26,6 +26,8 @@ rules_app = typer.Typer(
     help="Rule versions: list them, make one, rehearse past bookings under one.", no_args_is_help=True
 )
 app.add_typer(rules_app, name="rules")
+matching_app = typer.Typer(help="The decider.", no_args_is_help=True)
+app.add_typer(matching_app, name="matching")
 
 HomeOption = Annotated[
     Path | None,
@@ -176,6 +178,20 @@ def export(
     commands_kafka.export(_bootstrap(home), topic, output)
 
 
+@app.command()
+def verify(
+    export: Annotated[Path, typer.Argument(help="Folder with the exported topics, a file (TOPIC.jsonl) each.")],
+    venue: Annotated[
+        str | None,
+        typer.Option("--venue", metavar="ID", help="Tell every decision on this venue's or provider's requests."),
+    ] = None,
+) -> None:
+    """Decide an export again and say whether what was published is true (exit code 1: a lie; 2: unreadable)."""
+    from youai_stack import commands
+
+    raise typer.Exit(commands.verify(export, venue))
+
+
 @dlq_app.command("list")
 def dlq_list(
     home: HomeOption = None,
@@ -227,6 +243,16 @@ def dlq_discard(
     from youai_stack import commands_kafka
 
     commands_kafka.dlq_discard(_bootstrap(home), topic, partition, offset, yes=yes)
+
+
+@matching_app.command("rebuild")
+def matching_rebuild(home: HomeOption = None, yes: YesOption = False) -> None:
+    """Forget what matching decided and decide the whole log again: the same bytes come out, and none goes out twice."""
+    from youai_stack import commands_matching
+
+    if not yes:
+        typer.confirm("Matching decides nothing new until the whole log is decided again. Go on?", abort=True)
+    commands_matching.rebuild(_home(home))
 
 
 @rules_app.command("list")

@@ -1,0 +1,50 @@
+"""Forgets all that was decided, so that the workers decide the log again: `python -m youai_matching.rebuild`.
+
+For a database that was lost, or is doubted. The workers must be stopped before and started after; they decide every
+record from the log's beginning, come to the same bytes, and publish nothing that is on the broker already. What the
+door keeps (requests, rule versions and seeds of slots, organizations) stays.
+"""
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+
+from youai_matching.store import DECIDER
+
+
+async def rebuild(dsn: str) -> int:
+    """Empty the decider's tables and set its progress to the beginning; returns how many partitions had any.
+
+    Raises asyncpg's errors; nothing is changed then.
+    """
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        async with connection.transaction():
+            # Whoever works a partition holds its row: wait for that batch, and be seen by the next.
+            await connection.execute(
+                "SELECT FROM lane_progress WHERE lane = $1 ORDER BY partition FOR UPDATE", DECIDER, timeout=30
+            )
+            await connection.execute("TRUNCATE slot, booking, decision, receipt, timer", timeout=30)
+            moved = await connection.fetch(
+                "UPDATE lane_progress SET next_offset = 0, last_id = NULL"
+                " WHERE lane = $1 AND next_offset > 0 RETURNING partition",
+                DECIDER,
+            )
+    finally:
+        await connection.close()
+    return len(moved)
+
+
+def main() -> None:
+    """Rebuild the database of YOUAI_DATABASE; 2 if it is not set."""
+    dsn = os.environ.get("YOUAI_DATABASE")
+    if not dsn:
+        print("rebuild: YOUAI_DATABASE is not set", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    print(asyncio.run(rebuild(dsn)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
