@@ -20,11 +20,9 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from youai_runtime import kafka, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
-from youai_runtime.work import LaneBroken, Projection, Record, Work, fingerprint, source_position
+from youai_runtime.work import LaneBroken, Record, Work, fingerprint, source_position
 
 log = logs.get(__name__)
-
-__all__ = ["Lane", "LaneBroken", "Projection", "Record", "Work", "fingerprint", "source_position"]
 
 SESSION_TIMEOUT_MS = 6_000
 MOST_RECORDS = 5_000

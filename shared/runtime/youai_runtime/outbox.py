@@ -16,7 +16,7 @@ from youai_runtime import logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 from youai_runtime.kafka import Headers, Outgoing, Publisher, partition_of
-from youai_runtime.lane import Record
+from youai_runtime.work import Record
 
 log = logs.get(__name__)
 

@@ -10,7 +10,8 @@ from aiokafka import TopicPartition
 from youai_contracts.topics import Topic
 from youai_runtime.database import Connection, Pool
 from youai_runtime.kafka import Broker
-from youai_runtime.lane import Lane, Record, Work
+from youai_runtime.lane import Lane
+from youai_runtime.work import Record, Work
 
 TOPIC = Topic(name="test.v1", key="id", writer="test", readers=(), partitions=4)
 COMPACTED = Topic(name="test.v1", key="id", writer="test", readers=(), partitions=4, compacted=True)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from youai_runtime.lane import fingerprint
+from youai_runtime.work import fingerprint
 
 from tests.unit.runtime.fakes import COMPACTED, TOPIC, Rec, Row, Scene, records
 
