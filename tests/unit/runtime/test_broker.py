@@ -13,6 +13,7 @@ from youai_runtime.kafka import Broker
 from youai_runtime.lane import Lane
 from youai_runtime.settings import ServiceSettings
 
+from tests.architecture.workspace import PACKAGES, SERVICES, python_files
 from tests.unit.runtime.fakes import TOPIC, Noting
 
 
@@ -130,3 +131,9 @@ def test_faust_is_told_the_same(ca_file: Path) -> None:
     assert (told.username, told.password, str(told.protocol.value)) == ("demand", "secret-word", "SASL_SSL")
     assert isinstance(worker._credentials(settings(kafka_security_protocol="SSL").broker), faust.SSLCredentials)
     assert worker._credentials(Broker("a:1")) is None
+
+
+def test_no_client_is_made_past_it() -> None:
+    packages = (PACKAGES["youai_runtime"], *(PACKAGES[f"youai_{service}"] for service in SERVICES))
+    past = [path.name for path in python_files(*packages) if "bootstrap_servers" in path.read_text()]
+    assert past == ["kafka.py"]  # where Broker is
