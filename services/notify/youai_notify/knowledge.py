@@ -8,7 +8,7 @@ from typing import Any
 from youai_contracts.events import OrganizationRegistered
 from youai_runtime.database import Connection
 
-from youai_notify.domain.owed import Claim, Demand, Session
+from youai_notify.domain.known import Claim, Demand, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +69,29 @@ async def put_sessions(connection: Connection, sessions: Mapping[str, Session]) 
     """Write sessions by slot; the first that was said of a slot stands, as it does for matching."""
     await connection.execute(
         """
-        INSERT INTO session (slot_id, title, starts_at, place)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) AS s (id) ORDER BY id
+        INSERT INTO session (slot_id, title, starts_at, place, offer_id)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS s (id) ORDER BY id
         ON CONFLICT (slot_id) DO UPDATE SET title = excluded.title, starts_at = excluded.starts_at,
-            place = excluded.place WHERE session.title IS NULL
+            place = excluded.place, offer_id = excluded.offer_id WHERE session.title IS NULL
         """,
         list(sessions),
         [s.title for s in sessions.values()],
         [s.starts_at for s in sessions.values()],
         [s.place for s in sessions.values()],
+        [s.offer_id for s in sessions.values()],
     )
 
 
 async def sessions(connection: Connection, slot_ids: Sequence[str]) -> dict[str, Session]:
-    """The sessions of slots. Whoever tells of one that is not known waits until this transaction has ended."""
+    """The sessions of slots. Whoever tells of one that is not known, or changes one, waits until this transaction ends.
+
+    Known ones are locked before those that are not: whoever opens and changes sessions does so too.
+    """
     found = _sessions(
-        await connection.fetch("SELECT * FROM session WHERE slot_id = ANY ($1::text[]) AND title IS NOT NULL", slot_ids)
+        await connection.fetch(
+            "SELECT * FROM session WHERE slot_id = ANY ($1::text[]) AND title IS NOT NULL ORDER BY slot_id FOR SHARE",
+            slot_ids,
+        )
     )
     if missing := [slot_id for slot_id in slot_ids if slot_id not in found]:
         # Locked, it is either told of already, or will be told of only after what is held for it stands here.
@@ -98,7 +105,9 @@ async def sessions(connection: Connection, slot_ids: Sequence[str]) -> dict[str,
 
 
 def _sessions(rows: Iterable[Any]) -> dict[str, Session]:
-    return {row["slot_id"]: Session(row["title"], row["starts_at"], row["place"]) for row in rows}
+    return {
+        row["slot_id"]: Session(row["title"], row["starts_at"], row["place"], row["offer_id"] or "") for row in rows
+    }
 
 
 async def put_demands(connection: Connection, rows: Sequence[tuple[str, str, str, str]]) -> None:

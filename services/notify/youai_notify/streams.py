@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,6 +10,7 @@ from youai_contracts import topics
 from youai_contracts.codec import Received
 from youai_contracts.events import (
     EVENTS,
+    Decision,
     DemandClaimRequested,
     DemandEvent,
     DemandPosted,
@@ -19,13 +20,16 @@ from youai_contracts.events import (
     ResourceEvent,
     ResourceListed,
     SessionOpened,
+    SessionRevised,
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
 from youai_runtime.work import Projection, Record, decode_all
 
-from youai_notify import knowledge, store
-from youai_notify.domain.owed import Claim, Known, Notice, Session, Source, owed, subject_elsewhere
+from youai_notify import bookings, knowledge, store
+from youai_notify.bookings import Revision
+from youai_notify.domain.known import Claim, Known, Session, is_live
+from youai_notify.domain.owed import Notice, Source, owed, subject_elsewhere
 from youai_notify.knowledge import Held
 
 SERVICE = "notify"
@@ -68,7 +72,7 @@ class Organizations(Reading):
 
 
 class Offers(Reading):
-    """Keeps what sessions are called, and tells what was held until they were known."""
+    """Keeps what sessions are called, when and where; tells what was held until they were known, and what changes."""
 
     name = "notify.offers"
     topic = topics.OFFER
@@ -76,18 +80,38 @@ class Offers(Reading):
     async def on_read(self, connection: Connection, read: Sequence[Read]) -> None:
         published = {one.event.offer_id: one.event.title for one in read if isinstance(one.event, OfferPublished)}
         opened = [one.event for one in read if isinstance(one.event, SessionOpened)]
+        changed = [Revision(one.event, one.source) for one in read if isinstance(one.event, SessionRevised)]
         if published:
             await knowledge.put_offers(connection, published)
-        if not opened:
-            return
+        if changed:
+            changed = await bookings.revise(connection, changed)
+        notices = await self._open(connection, opened, changed) if opened else []
+        if changed:
+            slots = sorted({one.event.slot_id for one in changed})
+            known = Known(sessions=await knowledge.sessions(connection, slots))
+            known.live = await bookings.live(connection, known.sessions)
+            notices += [notice for one in changed for notice in owed(one.event, one.source, known)]
+        await store.tell(connection, notices)
+
+    async def _open(
+        self, connection: Connection, opened: Sequence[SessionOpened], changed: Sequence[Revision]
+    ) -> list[Notice]:
+        """Keep sessions, as they are after this batch, and release what was held for them."""
         titles = await knowledge.offer_titles(connection, list({event.offer_id for event in opened}))
         sessions: dict[str, Session] = {}
         for event in opened:
             title = titles.get(event.offer_id, event.venue_name)
-            sessions.setdefault(event.slot_id, Session(title, event.starts_at, event.venue_name))
+            sessions.setdefault(event.slot_id, Session(title, event.starts_at, event.venue_name, event.offer_id))
+        for one in changed:
+            if (session := sessions.get(one.event.slot_id)) is not None:
+                sessions[one.event.slot_id] = replace(
+                    session,
+                    starts_at=one.event.starts_at or session.starts_at,
+                    place=one.event.venue_name or session.place,
+                )
         await knowledge.put_sessions(connection, sessions)
         held = await knowledge.release(connection, topics.BOOKING.name, list(sessions))
-        await store.tell(connection, _owed_by_held(held, Known(sessions=sessions)))
+        return _owed_by_held(held, Known(sessions=sessions))
 
 
 class Demands(Reading):
@@ -156,12 +180,17 @@ class Decisions(Reading):
                 held.append(_held(one, subject))
         if held:
             await knowledge.hold(connection, held)
+        notices += await self._besides(connection, read, known)
         await store.tell(connection, notices)
 
     async def _known(
         self, connection: Connection, subjects: list[str]
     ) -> tuple[Mapping[str, Session] | Mapping[str, Claim], Known]:
         raise NotImplementedError
+
+    async def _besides(self, connection: Connection, read: Sequence[Read], known: Known) -> list[Notice]:
+        """What else a batch makes known, and what is owed for that."""
+        return []
 
 
 class Bookings(Decisions):
@@ -173,6 +202,25 @@ class Bookings(Decisions):
     async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Session], Known]:
         found = await knowledge.sessions(connection, subjects)
         return found, Known(sessions=found)
+
+    async def _besides(self, connection: Connection, read: Sequence[Read], known: Known) -> list[Notice]:
+        """Who is live now; whoever was before a change that was read already is told of it."""
+        decided = [(one.event, one.source) for one in read if isinstance(one.event, Decision)]
+        await bookings.put(connection, [event for event, _ in decided])
+        latest = {event.request_id: event for event, _ in decided}
+        since: dict[str, datetime] = {}
+        for event, source in decided:
+            if is_live(event):
+                since.setdefault(event.request_id, source.at)
+        live = [event for event in latest.values() if is_live(event)]
+        changed = await bookings.revisions(connection, {event.slot_id for event in live})
+        return [
+            notice
+            for one in changed
+            for event in live
+            if event.slot_id == one.event.slot_id and since[event.request_id] <= one.source.at
+            for notice in owed(one.event, one.source, Known(sessions=known.sessions, live=_only(event)))
+        ]
 
 
 class Claims(Decisions):
@@ -189,6 +237,10 @@ class Claims(Decisions):
 def _source(topic: topics.Topic, record: Record, item: Received) -> Source:
     trace = item.traceparent if item.traceparent and _TRACE.fullmatch(item.traceparent) else None
     return Source(topic.name, item.id, datetime.fromtimestamp(record.timestamp / 1000, UTC), trace)
+
+
+def _only(decision: Decision) -> Mapping[str, tuple[str, ...]]:
+    return {decision.slot_id: (decision.venue_id,)}
 
 
 def _demand_of(event: Event) -> str:

@@ -18,8 +18,10 @@ from youai_contracts.events import (
     ResourceAsked,
     ResourceListed,
     SessionOpened,
+    SessionRevised,
 )
-from youai_notify.domain.owed import Claim, Demand, Known, Session, Source
+from youai_notify.domain.known import Claim, Demand, Known, Session
+from youai_notify.domain.owed import Source
 
 NINE = datetime(2026, 12, 5, 1, tzinfo=UTC)  # nine in the city
 ACTOR = Actor(subject="staff", organization_id="o")
@@ -28,10 +30,11 @@ VENUE, PROVIDER, TITLE = "station-1", "team-1", "重阳节敬老理论宣讲"
 SOURCE = Source("youai.test.v1", "test-1", NINE)
 KNOWN = Known(
     departments={"理论宣讲": ("dept-1", "dept-2")},
-    sessions={"slot-1": Session("亲子烘焙", NINE, "大新镇文化中心")},
+    sessions={"slot-1": Session("亲子烘焙", NINE, "大新镇文化中心", "offer-1")},
     claims={"claim-1": Claim(VENUE, "中山村站", TITLE, "红色讲坛")},
     demands={"demand-1": Demand("中山村站", TITLE)},
     resources={"resource-1": "旗袍走秀教师"},
+    live={"slot-1": (VENUE, "station-2")},
 )
 
 
@@ -132,6 +135,11 @@ def session(slot: str = "slot-1", offer_id: str = "offer-1") -> SessionOpened:
         venue_name="大新镇文化中心",
         actor=ACTOR,
     )
+
+
+def revised(slot: str = "slot-1", offer_id: str = "offer-1", **more: Any) -> SessionRevised:
+    named: dict[str, Any] = {"offer_id": offer_id, "session_id": slot, "slot_id": slot}
+    return SessionRevised(**{"reason": "讲师改期", **named, **more}, actor=ACTOR)
 
 
 def listed(id: str = "resource-1", title: str = "旗袍走秀教师") -> ResourceListed:

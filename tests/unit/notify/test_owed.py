@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from youai_contracts import topics
 from youai_contracts.events import EVENTS, Event, NotificationSent
-from youai_notify.domain.owed import KINDS, Known, Notice, owed, subject_elsewhere
+from youai_notify.domain.known import Known, Session, is_live
+from youai_notify.domain.owed import KINDS, Notice, owed, subject_elsewhere
 from youai_notify.domain.texts import MOST_BODY, MOST_TITLE, TEXTS, Words, say
 from youai_notify.store import _sent
 
@@ -28,12 +29,14 @@ from tests.unit.notify.story import (
     offer,
     organization,
     posted,
+    revised,
     session,
 )
 
 SCHEDULED = demand("demand-scheduled", scheduled_at=NINE, place="村委会", note="带小板凳")
 HANDED_BACK = demand("demand-handed-back", reason="handed-back", explanation="人手不够")
 FULFILLED = demand("demand-fulfilled", rating=5, residents_served=76, comment="讲得好")
+HELD = booking("promoted", "place-freed", hold_until="2026-12-05T04:30:00.000Z")
 
 OWED: list[tuple[Event, list[tuple[str, str]]]] = [
     (posted(), [("dept-1", "demand-fits"), ("dept-2", "demand-fits")]),
@@ -55,6 +58,22 @@ OWED: list[tuple[Event, list[tuple[str, str]]]] = [
     (booking("released", "session-cancelled"), [(VENUE, "booking-released")]),
     (booking("released", "closed"), [(VENUE, "booking-released")]),
     (booking("released", "cancelled"), []),
+    (booking("released", "declined"), []),
+    (booking("released", "cancelled-late"), [(VENUE, "booking-released")]),
+    (booking("released", "not-accepted"), [(VENUE, "booking-released")]),
+    (booking("released", "limit"), [(VENUE, "booking-released")]),
+    (booking("entered", "entered"), [(VENUE, "booking-entered")]),
+    (booking("confirmed", "drawn"), [(VENUE, "booking-confirmed")]),
+    (booking("confirmed", "accepted"), [(VENUE, "booking-confirmed")]),
+    (booking("confirmed", "override"), [(VENUE, "booking-confirmed")]),
+    (booking("waitlisted", "drawn-behind", place=2, ahead=4), [(VENUE, "booking-waitlisted")]),
+    (HELD, [(VENUE, "booking-promoted")]),
+    (booking("lapsed", "hold-lapsed", place=9, ahead=4), [(VENUE, "booking-lapsed")]),
+    (booking("lapsed", "hold-lapsed-again"), [(VENUE, "booking-lapsed")]),
+    (booking("displaced", "capacity-cut", place=1, ahead=0), [(VENUE, "booking-displaced")]),
+    (booking("displaced", "capacity-cut-closed"), [(VENUE, "booking-displaced")]),
+    (revised(starts_at=NINE), [(VENUE, "session-revised"), ("station-2", "session-revised")]),
+    (revised("slot-2", starts_at=NINE), []),
     (asked(), [("owner", "resource-asked")]),
     (answered(), [(VENUE, "resource-answered")]),
     (answered(accepted=False), [(VENUE, "resource-answered")]),
@@ -100,7 +119,9 @@ def test_every_booking_and_claim_decision_is_thought_of() -> None:
 def test_each_text_names_its_subject_and_leaves_nothing_open(event: Event) -> None:
     for notice in told(event):
         words = notice.words
-        title = {"booking": "亲子烘焙", "resource": "旗袍走秀教师"}.get(event.type.split("-")[0], TITLE)
+        title = {"booking": "亲子烘焙", "session": "亲子烘焙", "resource": "旗袍走秀教师"}.get(
+            event.type.split("-")[0], TITLE
+        )
         for text in (words.title_zh, words.title_en, words.body_zh, words.body_en):
             assert title in text
             assert "{" not in text
@@ -144,7 +165,7 @@ def test_the_longest_texts_and_braces_fit_the_contract() -> None:
     assert (len(first.words.title_zh), len(first.words.body_zh)) == (MOST_TITLE, MOST_BODY)
     assert first.words.title_zh.startswith("新需求：{0}长")
     assert first.words.title_zh.endswith("…")
-    sent = _sent(first, first.id)
+    sent = _sent(first, first.id, muted=False)
     assert isinstance(sent, NotificationSent)
     assert sent.occurred_at == NINE
 
@@ -176,3 +197,51 @@ def test_a_decision_says_what_it_waits_for_and_fails_loudly_without_it() -> None
     assert one(SCHEDULED, VENUE).recipient_id == told(SCHEDULED, Known())[0].recipient_id
     assert "demand-1" in told(SCHEDULED, Known())[0].words.title_zh
     assert "resource-1" in told(asked(), Known())[0].words.title_zh
+
+
+def test_a_hold_says_until_when_and_where_to_accept() -> None:
+    held = one(HELD, VENUE).words
+    assert held.title_zh == "名额已为您保留，请确认：亲子烘焙"
+    assert held.body_zh.endswith("请在2026年12月5日 12:30之前确认或放弃：/bookings/request-1")  # the city's time
+    assert held.body_en.endswith("by 2026-12-05 12:30: /bookings/request-1")
+    at_once = one(booking("promoted", "place-freed"), VENUE).words
+    assert at_once.title_zh == "递补成功：亲子烘焙"
+    assert "/bookings/" not in at_once.body_zh
+
+
+def test_who_lost_a_hold_or_its_places_is_told_where_it_stands_and_what_else_there_is() -> None:
+    behind = one(booking("lapsed", "hold-lapsed", place=9, ahead=4), VENUE).words
+    assert "第9位" in behind.title_zh
+    assert "退出候补" in one(booking("lapsed", "hold-lapsed-again"), VENUE).words.title_zh
+    first = one(booking("displaced", "capacity-cut", place=1, ahead=0), VENUE).words
+    assert first.title_zh == "名额减少，您改为候补第1位：亲子烘焙"
+    assert first.body_zh.endswith("该项目的其他场次列在项目页（/offers/offer-1），可另行点单。")
+    assert "(/offers/offer-1)" in first.body_en
+    gone = booking("displaced", "capacity-cut-closed")
+    assert "收回" in one(gone, VENUE).words.title_zh
+    unnamed = owed(gone, SOURCE, Known(sessions={"slot-1": Session("亲子烘焙", NINE, "站")}))
+    assert unnamed[0].words.body_zh.endswith("该项目的其他场次列在项目页，可另行点单。")
+
+
+def test_a_revision_says_what_changes_and_what_stays() -> None:
+    moved = revised(starts_at=NINE, ends_at=NINE + timedelta(hours=2), venue_name="村委会", capacity=30)
+    words = one(moved, VENUE).words
+    assert words.body_zh == (
+        "“亲子烘焙”有变：开始时间改为2026年12月5日 09:00；结束时间改为2026年12月5日 11:00；地点改为村委会；"
+        "名额改为30个。说明：讲师改期"
+    )
+    assert "it is held at 村委会" in words.body_en
+    assert "there are 30 places" in words.body_en
+    assert one(revised(reason=""), VENUE).words.body_zh == "“亲子烘焙”有变：时间、地点和名额不变。"
+    booked = one(revised(opens_at=NINE, closes_at=NINE), VENUE).words.body_zh
+    assert "预约开放时间改为2026年12月5日 09:00；预约截止时间改为" in booked
+
+
+def test_who_is_live() -> None:
+    for outcome in ("entered", "confirmed", "waitlisted", "promoted"):
+        assert is_live(booking(outcome))
+    for outcome in ("rejected", "released"):
+        assert not is_live(booking(outcome))
+    for outcome in ("lapsed", "displaced"):
+        assert is_live(booking(outcome, place=1))
+        assert not is_live(booking(outcome))

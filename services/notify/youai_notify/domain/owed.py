@@ -1,12 +1,16 @@
 """Who is owed which notification: an event and what is known of its subject in, notices out."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+from msgspec import UNSET
 from youai_contracts.events import (
+    BookingDisplaced,
+    BookingLapsed,
+    BookingPromoted,
     BookingReleased,
     ClaimConfirmed,
     ClaimDecision,
@@ -20,8 +24,10 @@ from youai_contracts.events import (
     Event,
     ResourceAnswered,
     ResourceAsked,
+    SessionRevised,
 )
 
+from youai_notify.domain.known import Claim, Demand, Known, Session
 from youai_notify.domain.texts import Words, say, when_en, when_zh
 
 Kind = Literal[
@@ -33,11 +39,15 @@ Kind = Literal[
     "demand-scheduled",
     "demand-handed-back",
     "demand-fulfilled",
+    "booking-entered",
     "booking-confirmed",
     "booking-waitlisted",
     "booking-rejected",
     "booking-promoted",
+    "booking-lapsed",
+    "booking-displaced",
     "booking-released",
+    "session-revised",
     "resource-asked",
     "resource-answered",
 ]
@@ -46,6 +56,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _BOOKING_KINDS = frozenset(kind for kind in KINDS if kind.startswith("booking-"))
 _TELL_THE_VENUE = frozenset({"handed-back", "lapsed"})
+_OWN_DOING = frozenset({"cancelled", "declined"})
+"""Why a booking was released by the venue itself, at no cost to it."""
+
+
+_CHANGED_TIMES = {
+    "starts_at": ("开始时间", "it starts at"),
+    "ends_at": ("结束时间", "it ends at"),
+    "opens_at": ("预约开放时间", "booking opens at"),
+    "closes_at": ("预约截止时间", "booking closes at"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +76,6 @@ class Source:
     id: str
     at: datetime
     traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What there is to say of a slot: the offer's title, when and where."""
-
-    title: str
-    starts_at: datetime
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What there is to say of a claim: the demand (its venue and title) and the provider's name."""
-
-    venue_id: str
-    venue_name: str
-    title: str
-    provider_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What there is to say of a demand."""
-
-    venue_name: str
-    title: str
-
-
-@dataclass(slots=True)
-class Known:
-    """What was read so far of that which events are about, each by its id; `departments` by category."""
-
-    departments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    sessions: Mapping[str, Session] = field(default_factory=dict)
-    claims: Mapping[str, Claim] = field(default_factory=dict)
-    demands: Mapping[str, Demand] = field(default_factory=dict)
-    resources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +127,11 @@ def _owed(event: Event, source: Source, known: Known) -> Iterator[Notice]:
             yield Notice(recipient, event.type, event.demand_id, source, say(event.type, _of_demand(event, demand)))
         case Decision() if _tells_the_venue(event):
             values = _of_booking(event, known.sessions[event.slot_id])
-            yield Notice(event.venue_id, event.type, event.slot_id, source, say(event.type, values))
+            yield Notice(event.venue_id, event.type, event.slot_id, source, say(_entry(event), values))
+        case SessionRevised():
+            for venue in known.live.get(event.slot_id, ()):
+                words = say("session-revised", _of_revision(event, known.sessions[event.slot_id]))
+                yield Notice(venue, "session-revised", event.slot_id, source, words)
         case ResourceAsked():
             yield Notice(event.owner_id, event.type, event.resource_id, source, say(event.type, _of_ask(event, known)))
         case ResourceAnswered():
@@ -155,8 +141,17 @@ def _owed(event: Event, source: Source, known: Known) -> Iterator[Notice]:
 
 
 def _tells_the_venue(event: Decision) -> bool:
-    """A venue that cancels by itself need not be told so."""
-    return event.type in _BOOKING_KINDS and not (isinstance(event, BookingReleased) and event.reason == "cancelled")
+    """A venue that cancels or declines by itself need not be told so, unless that counts against it."""
+    return event.type in _BOOKING_KINDS and not (isinstance(event, BookingReleased) and event.reason in _OWN_DOING)
+
+
+def _entry(event: Decision) -> str:
+    """Which text a decision on a booking has."""
+    if isinstance(event, BookingPromoted) and event.hold_until is not UNSET:
+        return "booking-promoted held"
+    if isinstance(event, BookingLapsed | BookingDisplaced) and event.place is None:
+        return f"{event.type} out"
+    return event.type
 
 
 def _of_claim(event: ClaimDecision, source: Source, claim: Claim) -> Iterator[Notice]:
@@ -219,7 +214,14 @@ def _of_demand(event: DemandScheduled | DemandHandedBack | DemandFulfilled, dema
 
 
 def _of_booking(event: Decision, session: Session) -> dict[str, object]:
+    held = datetime.fromisoformat(event.hold_until) if isinstance(event.hold_until, str) else None
+    offer = session.offer_id
     return {
+        "until_zh": when_zh(held) if held else "",
+        "until_en": when_en(held) if held else "",
+        "request": event.request_id,
+        "offer_zh": f"（/offers/{offer}）" if offer else "",
+        "offer_en": f" (/offers/{offer})" if offer else "",
         "title": session.title,
         "at_zh": when_zh(session.starts_at),
         "at_en": when_en(session.starts_at),
@@ -228,6 +230,29 @@ def _of_booking(event: Decision, session: Session) -> dict[str, object]:
         "queue": event.place,
         "reason_zh": event.reason_zh,
         "reason_en": event.reason_en,
+    }
+
+
+def _of_revision(event: SessionRevised, session: Session) -> dict[str, object]:
+    zh: list[str] = []
+    en: list[str] = []
+    for name, (named_zh, named_en) in _CHANGED_TIMES.items():
+        at: datetime | None = getattr(event, name)
+        if at is not None:
+            zh.append(f"{named_zh}改为{when_zh(at)}")
+            en.append(f"{named_en} {when_en(at)}")
+    if event.venue_name is not None:
+        zh.append(f"地点改为{event.venue_name}")
+        en.append(f"it is held at {event.venue_name}")
+    if event.capacity is not None:
+        zh.append(f"名额改为{event.capacity}个")
+        en.append(f"there are {event.capacity} places")
+    return {
+        "title": session.title,
+        "changes_zh": "；".join(zh) or "时间、地点和名额不变",
+        "changes_en": "; ".join(en) or "its times, its place and the number of places stay",
+        "note_zh": f"说明：{event.reason}" if event.reason else "",
+        "note_en": f"Why: {event.reason}" if event.reason else "",
     }
 
 

@@ -77,6 +77,12 @@ TEXTS: dict[str, Words] = {
         "{venue}确认“{title}”已完成，服务{residents}人，评分{rating}分（满分5分）。{note}",
         "{venue} confirms that “{title}” was done for {residents} residents, and rates it {rating} of 5. {note}",
     ),
+    "booking-entered": Words(
+        "入签通知：{title}",
+        "You are in the draw: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en}",
+    ),
     "booking-confirmed": Words(
         "预约成功：{title}",
         "Booked: {title}",
@@ -101,11 +107,50 @@ TEXTS: dict[str, Words] = {
         "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}",
         "“{title}”, {at_en}, {place}, {party} place(s). {reason_en}",
     ),
+    "booking-promoted held": Words(
+        "名额已为您保留，请确认：{title}",
+        "Places are held for you, please accept: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}请在{until_zh}之前确认或放弃：/bookings/{request}",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en} Please accept or "
+        "decline by {until_en}: /bookings/{request}",
+    ),
+    "booking-lapsed": Words(
+        "保留过期，排到候补第{queue}位：{title}",
+        "The hold has lapsed, number {queue} in the queue: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en}",
+    ),
+    "booking-lapsed out": Words(
+        "保留再次过期，已退出候补：{title}",
+        "The hold has lapsed again, out of the queue: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en}",
+    ),
+    "booking-displaced": Words(
+        "名额减少，您改为候补第{queue}位：{title}",
+        "Fewer places, you are number {queue} in the queue: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}该项目的其他场次列在项目页{offer_zh}，可另行点单。",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en} The offer's other "
+        "sessions are listed on its page{offer_en}.",
+    ),
+    "booking-displaced out": Words(
+        "名额减少，您的名额已收回：{title}",
+        "Fewer places, yours are gone: {title}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}该项目的其他场次列在项目页{offer_zh}，可另行点单。",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en} The offer's other "
+        "sessions are listed on its page{offer_en}.",
+    ),
     "booking-released": Words(
         "预约已结束：{title}",
         "Booking released: {title}",
         "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}",
         "“{title}”, {at_en}, {place}, {party} place(s). {reason_en}",
+    ),
+    "session-revised": Words(
+        "场次有变：{title}",
+        "A session has changed: {title}",
+        "“{title}”有变：{changes_zh}。{note_zh}",
+        "“{title}” has changed: {changes_en}. {note_en}",
     ),
     "resource-asked": Words(
         "有人申请：{title}",
