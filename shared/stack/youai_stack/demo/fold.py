@@ -114,7 +114,7 @@ def _owed_for_claim(id_: str, type_: str, data: dict[str, Any], venue: str) -> I
 def _owed_for_revisions(offers: list[Told], bookings: list[Told]) -> tuple[set[Owed], set[Owed]]:
     """Who must be told of changed sessions, and who may be.
 
-    Offers and bookings have no common order. Who was in the slot (in the draw, in the queue, held for, confirmed) before
+    Offers and bookings have no common order. Who was in the slot (in the draw or the queue, held for, confirmed) before
     the broker took the change and is still there must be told; who was there at any time may have been there then.
     """
     since: dict[str, int] = {}  # requests to when they first had something in their slot
