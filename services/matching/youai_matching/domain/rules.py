@@ -78,6 +78,9 @@ class Text(Struct, frozen=True):
     en: Annotated[str, Meta(min_length=1)]
 
 
+_SILENT = Text("", "")
+
+
 class _Calendar(Struct, frozen=True, forbid_unknown_fields=True):
     utc_offset_ms: Annotated[int, Meta(ge=-14 * 3_600_000, le=14 * 3_600_000)]
     working_hours: tuple[str, str]
@@ -125,8 +128,11 @@ class RuleVersion:
         return all(getattr(self, part) is not None or getattr(other, part) is None for part in PARTS)
 
     def say(self, code: str, values: dict[str, int | str | None]) -> Text:
-        """The reason `code` with its values put in, in order; null ones empty. KeyError for an unknown code."""
-        text = self.texts[code]
+        """The reason `code` with its values put in, in order; null ones empty.
+
+        Empty if the version has no text for it: an old one is silent on a cut of capacity, and must be decided still.
+        """
+        text = self.texts.get(code, _SILENT)
         zh, en = text.zh, text.en
         for name, value in values.items():
             shown = "" if value is None else str(value)

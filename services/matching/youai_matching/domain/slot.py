@@ -45,7 +45,6 @@ from youai_contracts.events import (
     BookingRequested,
     ClaimEndRequested,
     ClaimRequested,
-    DrawRevealed,
     HoldAccepted,
     HoldDeclined,
     OverrideRequested,
@@ -62,7 +61,7 @@ from youai_matching.domain.state import At, Slot, Verdict
 from youai_matching.domain.turn import Turn
 
 _OF_CLAIMS = (ClaimRequested, ClaimEndRequested)
-_OF_BOOKINGS = (BookingRequested, BookingCancelled, HoldAccepted, HoldDeclined, OverrideRequested, DrawRevealed)
+_OF_BOOKINGS = (BookingRequested, BookingCancelled, HoldAccepted, HoldDeclined, OverrideRequested)
 
 
 class UnknownRuleVersion(LookupError):
