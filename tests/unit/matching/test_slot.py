@@ -11,22 +11,25 @@ from youai_matching.domain.slot import UnknownRuleVersion
 
 from tests.unit.matching.fakes import RULE_VERSION
 from tests.unit.matching.records import ask, cancel, opened
+from tests.unit.matching.scenes import steps
 from tests.unit.matching.steps import S, play
+from tests.unit.matching.tables import TABLES
 from tests.unit.matching.test_bookings import FULL, LIFE
 from tests.unit.matching.test_claims import CLAIMS
 
-ALL = [*LIFE.values(), *CLAIMS.values()]
+ALL = [*LIFE.values(), *CLAIMS.values(), *map(steps, TABLES.values())]
 
 
 def test_the_tables_visit_every_move() -> None:
     seen = set()
-    for steps in ALL:
+    for life in ALL:
         status: dict[str, str] = {}
-        for verdict in play(steps):
+        for verdict in play(life):
             for decided in verdict.decisions:
-                request, outcome = decided.event.request_id, decided.event.outcome
-                seen.add((status.get(request, ""), outcome))
-                status[request] = outcome
+                event = decided.event
+                seen.add((status.get(event.request_id, ""), event.outcome))
+                back = event.place is not None  # a lapse or a displacement that leads back into the queue
+                status[event.request_id] = "waitlisted" if back else event.outcome
     assert seen == {(before, after) for before, afters in MOVES.items() for after in afters}
 
 
@@ -47,8 +50,8 @@ def test_a_later_slot_opened_does_not_change_the_rule_version() -> None:
 
 
 def test_receipts_chain() -> None:
-    for steps in ALL:
-        decided = [decision for verdict in play(steps) for decision in verdict.decisions]
+    for life in ALL:
+        decided = [decision for verdict in play(life) for decision in verdict.decisions]
         previous = FIRST_PREVIOUS
         for number, decision in enumerate(decided, 1):
             data = json.loads(decision.data)
@@ -75,5 +78,5 @@ def test_reasons_are_the_rule_versions_texts_with_their_numbers() -> None:
 
 
 def test_the_same_log_gives_the_same_bytes() -> None:
-    for steps in ALL:
-        assert [v.decisions for v in play(steps)] == [v.decisions for v in play(steps)]
+    for life in ALL:
+        assert [v.decisions for v in play(life)] == [v.decisions for v in play(life)]
