@@ -10,7 +10,8 @@ from youai_matching.domain.receipts import FIRST_PREVIOUS
 from youai_matching.domain.rules import RuleVersion, Text
 
 from tests.unit.matching.fakes import RULES
-from tests.unit.matching.scenes import SLOT, play
+from tests.unit.matching.records import SLOT
+from tests.unit.matching.scenes import play
 from tests.unit.matching.tables import TABLES
 
 FIELDS = {

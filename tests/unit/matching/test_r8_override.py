@@ -3,7 +3,8 @@
 import pytest
 from youai_matching.domain.state import Slot
 
-from tests.unit.matching.scenes import SEED, SLOT, check, play
+from tests.unit.matching.records import SLOT
+from tests.unit.matching.scenes import SEED, check, play
 
 FULL = """
         12-01 09:00 | open 1   | applied
