@@ -3,6 +3,7 @@
 import json
 import select
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from youai_stack import disk, launch
+from youai_stack import disk, launch, root
 from youai_stack.display import Display
 from youai_stack.errors import StackError
 from youai_stack.home import Home
@@ -67,6 +68,14 @@ def up(home: Home, *, detach: bool, containers: bool, new_ports: bool) -> None:
     console.print("Stopping …")
     launch.down(home)
     console.print("Down. The data stays.")
+
+
+def verify(export: Path, venue: str | None) -> int:
+    """Run the verifier on an export, as a process that imports nothing of ours; returns its exit code."""
+    program = [sys.executable, "-I", str(root.path() / "verifier" / "verify.py")]
+    return subprocess.run(
+        [*program, *([f"--venue={venue}"] if venue else []), "--", str(export)], check=False
+    ).returncode
 
 
 def down(home: Home) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,15 +15,17 @@ import rfc8785
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "verifier" / "verify.py"
 RULE_FILE = ROOT / "services" / "matching" / "youai_matching" / "rules" / "2026-11.json"
-RULE_VERSION, OF_CLAIMS = (
-    hashlib.sha256(RULE_FILE.with_name(f"{name}.json").read_bytes()).hexdigest() for name in ("2026-11", "2026-12")
+RULE_VERSION, OF_CLAIMS, ALL_RULES = (
+    hashlib.sha256(RULE_FILE.with_name(f"{name}.json").read_bytes()).hexdigest()
+    for name in ("2026-11", "2026-12", "2027-01")
 )
-TEXTS = {
-    hashlib.sha256(path.read_bytes()).hexdigest(): json.loads(path.read_text())["texts"]
+VERSIONS = {
+    hashlib.sha256(path.read_bytes()).hexdigest(): json.loads(path.read_text())
     for path in RULE_FILE.parent.glob("*.json")
 }
 NINE = 1_795_510_800_000  # 2026-11-24T09:00:00Z, when booking opens
 HOUR = 3_600_000  # booking closes an hour later
+DAY = 24 * HOUR
 
 Row = dict[str, Any]
 
@@ -38,6 +41,7 @@ def load() -> ModuleType:
 
 
 verify = load()
+records: ModuleType = sys.modules["verifier.records"]
 
 
 def at(ms: int) -> str:
@@ -117,7 +121,7 @@ class Export:
         self, cause: Row, index: int, said: tuple[Any, ...], ms: int, opened: Row, ask: Row, winner: Row | None
     ) -> None:
         """Publish what was said on `ask`; a claim lost to another names that as its winner."""
-        outcome, reason, place, ahead, taken = said
+        outcome, reason, place, ahead, taken, *held = said
         capacity, of_claims, version = opened["capacity"], "provider_id" in ask, opened["rule_version"]
         slot, p = cause["data"]["slot_id"], cause["partition"]
         sequence, previous = self.chains.get(slot, (0, "0" * 64))
@@ -138,8 +142,11 @@ class Export:
             values = {"capacity": capacity, "taken": taken, "winner": winner and winner["provider_name"]}
         else:
             data |= {"slot_id": slot, "venue_id": ask["venue_id"]}
+            data |= {"hold_until": at(in_ms(held[0]))} if held else {}
+            values = numbers | {"hold_until": held[0] if held else None}
+            values["explanation"] = cause["data"].get("explanation")
         for language in ("zh", "en"):
-            words = TEXTS[version][reason][language]
+            words = VERSIONS[version]["texts"][reason][language]
             for name, value in values.items():
                 words = words.replace("{" + name + "}", "" if value is None else str(value))
             data[f"reason_{language}"] = words
@@ -187,7 +194,8 @@ class Export:
 
 
 Step = tuple[Row, list[tuple[Any, ...]]]
-"""A record and what it must bring: (request, outcome, reason, place, ahead, taken[, the winning claim])."""
+"""A record and what it must bring: (request, outcome, reason, place, ahead, taken[, winning claim | hold's end])."""
+ASKING = ("booking-requested", "claim-requested", "override-requested")
 
 
 def export(*slots: list[Step]) -> Export:
@@ -200,12 +208,14 @@ def export(*slots: list[Step]) -> Export:
             record = made.append(row, partition)
             if row["type"] == "slot-opened":
                 slot = slot or row["data"]
-            if row["type"] in ("booking-requested", "claim-requested") and not row.get("refused"):
+            slot = slot | row.get("now", {})
+            if row["type"] in ASKING and not row.get("refused"):
                 asks.setdefault(row["data"]["request_id"], row["data"])
             time = time if row.get("refused") else max(time, record["timestamp"])
             for index, (request, *said) in enumerate(decisions):
-                winner = asks[said[5]] if len(said) > 5 else None
-                made.decide(record, index, tuple(said[:5]), time, slot, asks[request], winner)
+                of_claim = row["type"] == "claim-requested"
+                winner = asks[said.pop()] if of_claim and len(said) > 5 else None
+                made.decide(record, index, tuple(said), time, slot, asks[request], winner)
     return made
 
 
@@ -258,6 +268,74 @@ RUSH: list[Step] = [
 
 def quiet(slot: str) -> list[Step]:
     return [(opened(2, slot=slot), []), (ask(7, slot=slot), [yes(7, 1)])]
+
+
+def in_ms(local: str) -> int:
+    """`2026-12-03 17:30` in Zhangjiagang, as ms since 1970."""
+    moment = datetime.fromisoformat(local).replace(tzinfo=UTC) - timedelta(hours=8)
+    return round(moment.timestamp() * 1000)
+
+
+def session(capacity: int, starts: int = 10 * DAY, closes: int = 10 * DAY - HOUR, **fields: Any) -> Row:
+    """A slot under all rules: opens on Tuesday 2026-11-24 at 17:00 in Zhangjiagang; times after that, in ms."""
+    row = opened(capacity)
+    row["data"] |= {"starts_at": at(NINE + starts), "ends_at": at(NINE + starts + HOUR)}
+    row["data"] |= {"closes_at": at(NINE + closes), "rule_version": ALL_RULES} | fields
+    return row
+
+
+def of(row: Row, **fields: Any) -> Row:
+    """The record with these fields."""
+    return row | {"data": row["data"] | fields}
+
+
+def accept(number: int, ms: int = 0) -> Row:
+    return cancel(number, ms) | {"type": "hold-accepted"}
+
+
+def decline(number: int, reason: str = "declined", ms: int = 0) -> Row:
+    return of(cancel(number, ms) | {"type": "hold-declined"}, reason=reason)
+
+
+def lapse(number: int, due: int, ms: int | None = None) -> Row:
+    return fired(due if ms is None else ms, due, "hold", f"r{number}")
+
+
+def revise(ms: int = 0, now: Row | None = None, **fields: Any) -> Row:
+    """A revision; `now` is what it changes of what decisions name: the capacity given, if nothing is said."""
+    now = {name: fields[name] for name in ("capacity", "rule_version") if name in fields} if now is None else now
+    return {"type": "slot-revised", "data": {"slot_id": "s"} | fields, "ms": ms, "now": now}
+
+
+def override(number: int, size: int = 1, venue: int | None = None, capacity: int | None = None, ms: int = 0) -> Row:
+    """By the center; its capacity, if one is given, is more than the slot's."""
+    data = ask(number, size, venue)["data"] | {"capacity": capacity, "explanation": "老人行动不便 {place}"}
+    now = {"capacity": capacity} if capacity else {}
+    return {"type": "override-requested", "data": data, "ms": ms, "now": now}
+
+
+def reveal(seed: str, ms: int = 60_000) -> Row:
+    return {"type": "draw-revealed", "data": {"slot_id": "s", "seed": seed}, "ms": ms}
+
+
+def held(number: int, taken: int, until: str) -> tuple[Any, ...]:
+    return (f"r{number}", "promoted", "place-freed", None, None, taken, until)
+
+
+def said(number: int, words: str, taken: int, place: int | None = None, ahead: int | None = None) -> tuple[Any, ...]:
+    """A decision; `words` are its outcome and its reason."""
+    outcome, reason = words.split()
+    return (f"r{number}", outcome, reason, place, ahead, taken)
+
+
+def must_hold(steps: list[Step], folder: Path) -> dict[str, Any]:
+    """The verifier decides as the steps say, and nothing else is found; returns the summary."""
+    summary = export(steps).summary(folder)
+    assert summary["lie"] is None
+    assert summary["chains_verified"]
+    counted = ("undecided", "duplicate_outcomes", "oversold_slots", "claim_conflicts", "duplicates_published")
+    assert {summary[name] for name in counted} == {0}
+    return summary
 
 
 def here(made: Export, number: int) -> Row:

@@ -326,11 +326,6 @@ def test_demands_without_claims_need_no_file(tmp_path: Path) -> None:
     assert (summary["ok"], summary["claims"]) == (True, {"confirmed": 0, "rejected": 0, "ended": 0})
 
 
-def test_demands_are_in_no_market(race: Export, tmp_path: Path) -> None:
-    summary = race.summary(tmp_path)
-    assert (summary["booking_rate_by_provider"], summary["unmet_by_category"]) == ([], [])
-
-
 def test_a_provider_reads_what_was_decided_on_its_claims(race: Export, tmp_path: Path) -> None:
     folder = str(race.write(tmp_path))
     proof = run(folder, "--venue", "p4")

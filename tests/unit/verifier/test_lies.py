@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verifier.exports import RUSH, Export, export, here, told, verify
+from tests.unit.verifier.exports import RUSH, VERSIONS, Export, export, here, told, verify
 from tests.unit.verifier.test_rules import TRUE
 
 
@@ -213,6 +213,6 @@ def test_invariants_are_checked_apart_from_the_replay(tmp_path: Path) -> None:
         lies: list[Any] = []
         published = verify.read_topic(tmp_path / f"{verify.BOOKING}.jsonl")
         kept = verify.deduplicate(verify.BOOKING, published, lies)
-        audit = verify.Audit(log, {verify.BOOKING: kept}, lies)
+        audit = verify.Audit(log, {verify.BOOKING: kept}, VERSIONS, lies)
         assert audit.chains_verified
         assert [lie.what for lie in lies if what in lie.what]

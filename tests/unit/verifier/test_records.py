@@ -11,7 +11,24 @@ from hypothesis import strategies as st
 from youai_contracts import codec, topics
 from youai_stack.export import line
 
-from tests.unit.verifier.exports import NINE, Row, ask, at, cancel, claim, closed, fired, give_back, opened, verify
+from tests.unit.verifier.exports import (
+    NINE,
+    Row,
+    accept,
+    ask,
+    at,
+    cancel,
+    claim,
+    closed,
+    decline,
+    fired,
+    give_back,
+    opened,
+    override,
+    records,
+    reveal,
+    revise,
+)
 
 IDS = st.sampled_from(["s", "r1", "张家港", "a b", "a\n", "\x7f", "", "x" * 200, "x" * 201, "\x85", "😀" * 200])
 TIMES = st.one_of(
@@ -56,6 +73,8 @@ SCALARS = st.one_of(
             "closing",
             "shares",
             "lapsed",
+            "limit",
+            "x" * 1001,
             "id",
             "demand-expired",
             "0" * 64,
@@ -82,6 +101,12 @@ VALID: dict[str, Row] = {
     "claim-requested": claim(1)["data"],
     "claim-end-requested": give_back(1)["data"],
     "timer-fired": fired()["data"],
+    "slot-revised": revise(capacity=3, rule_version="0" * 64)["data"]
+    | dict.fromkeys(("opens_at", "closes_at", "starts_at", "ends_at"), at(NINE)),
+    "hold-accepted": accept(1)["data"],
+    "hold-declined": decline(1)["data"],
+    "override-requested": override(1, capacity=3)["data"],
+    "draw-revealed": reveal("0" * 64)["data"],
 }
 
 
@@ -92,8 +117,8 @@ def both_refuse(key: bytes | None, value: bytes | None, headers: list[tuple[str,
         codec_refuses = False
     except codec.Undecodable:
         codec_refuses = True
-    record = verify.read_record(line(0, 0, NINE, key, headers, value).decode())
-    return codec_refuses, bool(verify.is_refused(record))
+    record = records.read_record(line(0, 0, NINE, key, headers, value).decode())
+    return codec_refuses, bool(records.is_refused(record))
 
 
 @st.composite
@@ -186,7 +211,7 @@ def test_keys_that_are_refused(key: bytes | None) -> None:
     )
 )
 def test_its_canonical_json_is_rfc_8785(data: dict[str, Any]) -> None:
-    assert verify.canonical(data) == rfc8785.dumps(data)
+    assert records.canonical(data) == rfc8785.dumps(data)
 
 
 @settings(deadline=None)
@@ -197,6 +222,6 @@ def test_its_times_are_those_of_the_codec(text: str) -> None:
     try:
         event: Any = codec.decode(topics.SLOT_LOG, b"s", json.dumps(data).encode(), headers).event
     except codec.Undecodable:
-        assert verify.instant(text) is None
+        assert records.instant(text) is None
         return
-    assert verify.instant(text) == (event.due_at - verify.EPOCH) // verify.timedelta(milliseconds=1)
+    assert records.instant(text) == (event.due_at - records.EPOCH) // records.timedelta(milliseconds=1)

@@ -25,6 +25,7 @@ from youai_stack.demo import faults, verdict
 from youai_stack.demo.calls import Attempts, Patient
 from youai_stack.demo.fold import fold
 from youai_stack.demo.load import Loader
+from youai_stack.demo.market import market
 from youai_stack.demo.month import Month, Told
 from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
 from youai_stack.demo.rush import Rush, Tally
@@ -262,6 +263,7 @@ class Demo:
             folder.mkdir()
             exported, month = await self._export(folder)
             found = await verdict.verify(folder, self.tally.told)
+            found |= await asyncio.to_thread(market, folder)
         report = {
             "offers_published": len(city.offers),
             "sessions": len(city.weights),

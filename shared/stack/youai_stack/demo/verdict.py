@@ -114,11 +114,14 @@ def _show_outcomes(console: Console, report: dict[str, Any]) -> None:
     table.add_column("结果 · outcome")
     table.add_column("次数 · times", justify="right")
     names = {
+        "entered": "进入抽签",
         "confirmed": "预约成功",
         "waitlisted": "候补",
         "rejected": "未成",
         "promoted": "递补成功",
+        "lapsed": "保留过期",
         "released": "已让出",
+        "displaced": "名额收回",
     }
     for outcome, zh in names.items():
         table.add_row(f"{zh} · {outcome}", f"{report['decisions'].get(outcome, 0):,}")
