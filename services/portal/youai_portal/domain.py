@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from msgspec import UNSET
 from youai_contracts.codec import rfc3339
 from youai_contracts.events import (
+    BookingDisplaced,
     Decision,
     DemandClaimed,
     DemandClaimEndRequested,
@@ -22,11 +24,14 @@ from youai_contracts.events import (
 
 SHANGHAI = timezone(timedelta(hours=8))
 
-UNMET_REASONS = ("waitlist-full", "closed")
-"""Why a request that was rejected or released is a need that the city has not met yet."""
+UNMET_REASONS = ("waitlist-full", "closed", "hold-lapsed-again", "capacity-cut-closed")
+"""Why a request that has ended (ENDED) is a need that the city has not met yet."""
 
-LIVE = ("confirmed", "promoted", "waitlisted")
-"""States of a booking in which the venue has places, or a place in the queue."""
+ENDED = ("rejected", "released", "lapsed", "displaced")
+"""States of a booking in which the venue has nothing (any more)."""
+
+LIVE = ("confirmed", "promoted", "waitlisted", "entered")
+"""States of a booking in which the venue has places, or a place in the queue or in the draw."""
 
 DEMAND_STATES = ("open", "claimed", "scheduled", "fulfilled", "withdrawn", "expired")
 
@@ -216,7 +221,7 @@ class Booked:
 
 
 def latest_decisions(decisions: Sequence[Decision]) -> Booked:
-    """The last decision of each request and of each slot; of a request's first one its time and place in the log."""
+    """The last decision of each request and of each slot, and the time of a request's first one."""
     bookings: dict[str, dict[str, Any]] = {}
     slots: dict[str, dict[str, Any]] = {}
     for one in decisions:
@@ -226,12 +231,13 @@ def latest_decisions(decisions: Sequence[Decision]) -> Booked:
             "slot_id": one.slot_id,
             "venue_id": one.venue_id,
             "party_size": one.party_size,
-            "status": one.outcome,
+            "status": status_after(one),
+            "hold_until": None if one.hold_until is UNSET else one.hold_until,
             "reason": one.reason,
             "reason_zh": one.reason_zh,
             "reason_en": one.reason_en,
             "sequence": one.sequence,
-            "queued_at": before["queued_at"] if before else one.log_offset,
+            "queued_at": rank(one),
             "first_at": before["first_at"] if before else one.decided_at,
             "decided_at": one.decided_at,
         }
@@ -240,8 +246,21 @@ def latest_decisions(decisions: Sequence[Decision]) -> Booked:
             "capacity": one.capacity,
             "taken": one.taken,
             "sequence": one.sequence,
+            "decided_at": one.decided_at,
         }
     return Booked(sorted(bookings.values(), key=lambda row: str(row["request_id"])), list(slots.values()))
+
+
+def status_after(decision: Decision) -> str:
+    """The state in which a decision leaves its request: who lapsed or was displaced into the queue waits again."""
+    if decision.outcome in ("lapsed", "displaced") and decision.place is not None:
+        return "waitlisted"
+    return decision.outcome
+
+
+def rank(decision: Decision) -> int:
+    """Where a request stands in the queue after this decision, if it waits: behind all others, or before them."""
+    return -decision.sequence if isinstance(decision, BookingDisplaced) else decision.sequence
 
 
 def month_bounds(month: str) -> tuple[datetime, datetime] | None:

@@ -21,6 +21,7 @@ from youai_contracts.events import (
     ResourceRetired,
     SessionCancelled,
     SessionOpened,
+    SessionRevised,
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
@@ -70,12 +71,13 @@ class Organizations(Folding):
 
 
 class Offers(Folding):
-    """Offers and their sessions."""
+    """Offers and their sessions, as they are now."""
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
         offers: dict[str, Row] = {}
         sessions: dict[str, Row] = {}
         withdrawn: dict[str, Row] = {}
+        revised: dict[str, Row] = {}
         cancelled: dict[str, Row] = {}
         for event, _, at in events:
             match event:
@@ -85,10 +87,14 @@ class Offers(Folding):
                     withdrawn[event.offer_id] = {"offer_id": event.offer_id, "reason": event.reason}
                 case SessionOpened():
                     sessions[event.slot_id] = store.row(event)
+                case SessionRevised():
+                    told = {name: value for name, value in store.row(event).items() if value is not None}
+                    revised[event.slot_id] = revised.get(event.slot_id, {}) | told | {"revised_at": rfc3339(at)}
                 case SessionCancelled():
                     cancelled[event.slot_id] = {"slot_id": event.slot_id, "reason": event.reason}
         await store.put_offers(connection, list(offers.values()), list(withdrawn.values()))
-        await store.put_sessions(connection, list(sessions.values()), list(cancelled.values()))
+        changes = [list(rows.values()) for rows in (sessions, revised, cancelled)]
+        await store.put_sessions(connection, *changes)
 
 
 class Bookings(Folding):

@@ -49,12 +49,45 @@ _DEMAND_STATES = {
 }
 _BOOKING_STATES = {
     "received": ("已收到，待裁定", "received, not decided yet"),
+    "entered": ("已进入抽签", "in the draw"),
     "confirmed": ("预约成功", "confirmed"),
     "promoted": ("递补成功", "promoted"),
     "waitlisted": ("候补中", "waiting"),
+    "lapsed": ("保留已过期", "hold lapsed"),
+    "displaced": ("名额已收回", "places taken back"),
     "rejected": ("未成功", "not given"),
     "released": ("已释放", "released"),
 }
+_BOOKING_REASONS = {
+    "place-free": ("有空余名额", "places were free"),
+    "entered": ("等待抽签", "waiting for the draw"),
+    "drawn": ("中签", "drawn"),
+    "drawn-behind": ("未中签，列入候补", "drawn behind, in the queue"),
+    "full": ("名额不足", "too few places"),
+    "shares": ("余下名额为其他镇保留", "places kept for other towns"),
+    "kept": ("余下名额为排在前面的单位保留", "places kept for the first in the queue"),
+    "place-freed": ("有名额空出", "places became free"),
+    "accepted": ("已确认", "accepted"),
+    "declined": ("已放弃", "declined"),
+    "limit": ("达到点单上限或时间冲突", "a limit, or another session at that time"),
+    "hold-lapsed": ("保留期内没有确认", "not accepted in time"),
+    "hold-lapsed-again": ("第二次没有按时确认", "not accepted in time for the second time"),
+    "not-accepted": ("截止前没有确认", "not accepted before booking closed"),
+    "capacity-cut": ("主办单位减少名额", "the provider cut the places"),
+    "capacity-cut-closed": ("截止后减少名额", "the places were cut after booking had closed"),
+    "override": ("指导中心安排", "given by the guidance center"),
+    "override-full": ("名额已满，未能安排", "full: the guidance center could give none"),
+    "cancelled": ("已取消", "cancelled"),
+    "cancelled-late": ("临近活动取消", "cancelled late"),
+    "session-cancelled": ("场次取消", "the session was cancelled"),
+    "offer-withdrawn": ("项目撤回", "the offer was withdrawn"),
+    "closed": ("预约已截止", "booking has closed"),
+    "early": ("预约尚未开放", "booking has not opened"),
+    "party-too-large": ("超过本场总名额", "more than the session has"),
+    "already-live": ("已有一份预约或候补", "there is one already"),
+    "waitlist-full": ("名额和候补都已满", "places and queue are full"),
+}
+_MODES = {"arrival": ("先到先得", "first come, first served"), "draw": ("抽签", "by draw")}
 _CLAIM_STATES = {
     "requested": ("已收到，待裁定", "received, not decided yet"),
     "confirmed": ("接单成功", "yours"),
@@ -110,6 +143,16 @@ def demand_state(code: str, lang: str) -> str:
 def booking_state(code: str, lang: str) -> str:
     """A booking's state."""
     return _of(_BOOKING_STATES, code, lang)
+
+
+def booking_reason(code: str, lang: str) -> str:
+    """Why a booking is in its state, in a few words; the decision's own texts say it whole."""
+    return _of(_BOOKING_REASONS, code, lang)
+
+
+def mode(code: str, lang: str) -> str:
+    """How an offer's places are given."""
+    return _of(_MODES, code, lang)
 
 
 def claim_state(code: str, lang: str) -> str:

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from youai_contracts.events import (
     Actor,
     BookingConfirmed,
+    BookingDisplaced,
+    BookingEntered,
+    BookingLapsed,
     BookingPromoted,
+    BookingRejected,
+    BookingReleased,
     BookingWaitlisted,
     Decision,
     DemandClaimed,
@@ -22,6 +27,7 @@ from youai_contracts.events import (
     DemandScheduled,
     DemandWithdrawn,
 )
+from youai_contracts.topics import BOOKING
 from youai_portal import domain
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -146,7 +152,7 @@ def decision(cls: type[Decision], request: str, sequence: int, **more: Any) -> D
     return cls(**fields | more)
 
 
-def test_the_last_decision_of_a_batch_stands_and_the_first_gives_the_place_in_the_queue() -> None:
+def test_the_last_decision_of_a_batch_stands_and_the_first_gives_the_time() -> None:
     booked = domain.latest_decisions(
         [
             decision(BookingConfirmed, "a", 1, taken=8),
@@ -156,8 +162,56 @@ def test_the_last_decision_of_a_batch_stands_and_the_first_gives_the_place_in_th
     )
     a, b = booked.bookings
     assert (a["request_id"], a["status"], b["status"]) == ("a", "confirmed", "promoted")
-    assert (b["queued_at"], b["first_at"][-7:], b["decided_at"][-7:]) == (102, "02.000Z", "03.000Z")
-    assert booked.slots == [{"slot_id": "slot", "capacity": 10, "taken": 9, "sequence": 3}]
+    assert (b["first_at"][-7:], b["decided_at"][-7:]) == ("02.000Z", "03.000Z")
+    (slot,) = booked.slots
+    assert (slot["slot_id"], slot["capacity"], slot["taken"], slot["sequence"]) == ("slot", 10, 9, 3)
+    assert slot["decided_at"] == b["decided_at"]
+
+
+@pytest.mark.parametrize(
+    ("cls", "place", "status"),
+    [
+        (BookingEntered, None, "entered"),
+        (BookingConfirmed, None, "confirmed"),
+        (BookingWaitlisted, 1, "waitlisted"),
+        (BookingRejected, None, "rejected"),
+        (BookingPromoted, None, "promoted"),
+        (BookingLapsed, 3, "waitlisted"),
+        (BookingLapsed, None, "lapsed"),
+        (BookingDisplaced, 1, "waitlisted"),
+        (BookingDisplaced, None, "displaced"),
+        (BookingReleased, None, "released"),
+    ],
+)
+def test_every_outcome_leaves_its_request_in_a_state(cls: type[Decision], place: int | None, status: str) -> None:
+    assert domain.status_after(decision(cls, "a", 1, place=place)) == status
+    assert (status in domain.LIVE) != (status in domain.ENDED)
+
+
+def test_the_states_above_are_all_that_there_are() -> None:
+    assert {event.removeprefix("booking-") for event in BOOKING.event_types} == {*domain.LIVE, *domain.ENDED}
+
+
+def test_a_queue_has_who_joins_at_its_end_and_who_lost_places_at_its_head() -> None:
+    told = [
+        decision(BookingWaitlisted, "first", 1, place=1),
+        decision(BookingWaitlisted, "second", 2, place=2),
+        decision(BookingPromoted, "first", 3),
+        decision(BookingLapsed, "first", 4, place=2),
+        decision(BookingDisplaced, "newest", 5, place=1),
+        decision(BookingDisplaced, "older", 6, place=1),
+    ]
+    waiting = [row for row in domain.latest_decisions(told).bookings if row["status"] == "waitlisted"]
+    waiting.sort(key=lambda row: int(row["queued_at"]))
+    assert [row["request_id"] for row in waiting] == ["older", "newest", "second", "first"]
+
+
+def test_a_hold_ends_with_the_next_decision() -> None:
+    held = decision(BookingPromoted, "a", 1, hold_until="2026-12-05T04:30:00.000Z")
+    (row,) = domain.latest_decisions([held]).bookings
+    assert row["hold_until"] == "2026-12-05T04:30:00.000Z"
+    (row,) = domain.latest_decisions([held, decision(BookingConfirmed, "a", 2)]).bookings
+    assert row["hold_until"] is None
 
 
 @pytest.mark.parametrize("month", ["", "2026", "2026-13", "2026-1x", "0001-01", "9999-12", "2026-11-01"])

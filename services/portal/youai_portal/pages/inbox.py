@@ -56,7 +56,7 @@ async def _target(connection: Any, row: dict[str, Any]) -> str:
     kind, subject = str(row["kind"]), str(row["subject_id"])
     if kind.startswith("resource"):
         return f"/resources/{segment(subject)}"
-    if kind.startswith("booking"):
+    if kind.startswith(("booking", "session")):
         booking = await offers.booking(connection, subject)
         return f"/slots/{segment(booking['slot_id'] if booking else subject)}"
     return f"/demands/{segment(subject.removeprefix('demand:'))}"

@@ -9,6 +9,7 @@ from youai_runtime.database import Connection
 
 from youai_portal.domain import bigrams
 from youai_portal.store.people import escape, patterns
+from youai_portal.store.places import CAPACITY
 
 
 async def page(
@@ -115,7 +116,8 @@ async def search(connection: Connection, text: str, each: int) -> dict[str, list
         each,
     )
     places = await connection.fetch(
-        "SELECT s.slot_id, s.starts_at, s.ends_at, s.venue_name, o.title, s.capacity - coalesce(t.taken, 0) AS free"
+        "SELECT s.slot_id, s.starts_at, s.ends_at, s.venue_name, o.title,"
+        f" greatest({CAPACITY} - coalesce(t.taken, 0), 0) AS free"
         " FROM session AS s JOIN offer AS o USING (offer_id) LEFT JOIN slot AS t USING (slot_id)"
         " WHERE s.state = 'open' AND s.starts_at > now() AND s.venue_name ILIKE ALL($1::text[])"
         " ORDER BY s.starts_at LIMIT $2",

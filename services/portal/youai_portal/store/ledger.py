@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 from youai_runtime.database import Connection
 
-from youai_portal.domain import UNMET_REASONS
+from youai_portal.domain import ENDED, UNMET_REASONS
+from youai_portal.store.places import CAPACITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ _WANTED = f"""
 """
 # A session stands in the town of the venue that it is held at.
 _HELD = f"""
-    SELECT s.slot_id, s.capacity, coalesce(t.taken, 0) AS taken, o.category, o.offer_id, o.provider_id,
+    SELECT s.slot_id, {CAPACITY} AS capacity, coalesce(t.taken, 0) AS taken, o.category, o.offer_id, o.provider_id,
         o.provider_name, coalesce(v.town, '') AS town, s.starts_at > now() AS coming,
         to_char(s.starts_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month
     FROM session AS s JOIN offer AS o USING (offer_id) LEFT JOIN slot AS t USING (slot_id)
@@ -42,13 +43,15 @@ _HELD = f"""
     WHERE s.state = 'open' AND ($1 = '' OR o.category = $1) AND ($2 = '' OR v.town = $2)
         AND {_IN_MONTH.format(at="s.starts_at")}
 """
-# Unmet: still waiting, or turned away for want of places. A venue that has places in the slot by now is not unmet.
+_ENDED = ", ".join(f"'{status}'" for status in ENDED)
+# Unmet: still waiting, or without places in the end: a full queue, lost in the draw, never promoted before closing, a
+# hold lapsed twice, places taken back.
 _UNMET = f"""
     SELECT o.category, coalesce(v.town, '') AS town, b.party_size,
         to_char(s.starts_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') AS month
     FROM booking AS b JOIN session AS s USING (slot_id) JOIN offer AS o USING (offer_id)
     LEFT JOIN organization AS v ON v.organization_id = b.venue_id
-    WHERE (b.status = 'waitlisted' OR (b.status IN ('rejected', 'released') AND b.reason = ANY($5::text[])))
+    WHERE (b.status = 'waitlisted' OR (b.status IN ({_ENDED}) AND b.reason = ANY($5::text[])))
         AND ($1 = '' OR o.category = $1) AND ($2 = '' OR v.town = $2) AND {_IN_MONTH.format(at="s.starts_at")}
 """
 
@@ -67,7 +70,7 @@ async def balance(connection: Connection, scope: Scope) -> dict[str, list[dict[s
               FROM ({_WANTED}) AS wanted {sets}),
         h AS (SELECT {which} AS which, {name} AS name, count(DISTINCT offer_id) AS offers, count(*) AS sessions,
                 sum(capacity) AS places, sum(taken) AS taken,
-                coalesce(sum(capacity - taken) FILTER (WHERE coming), 0) AS free
+                coalesce(sum(greatest(capacity - taken, 0)) FILTER (WHERE coming), 0) AS free
               FROM ({_HELD}) AS held {sets}),
         u AS (SELECT {which} AS which, {name} AS name, count(*) AS unmet, sum(party_size) AS unmet_places
               FROM ({_UNMET}) AS unmet {sets})
@@ -117,7 +120,7 @@ async def months(connection: Connection) -> list[str]:
 
 # What can be booked now has free places; what is full and takes more into its queue is counted apart.
 _OPEN_NOW = "s.state = 'open' AND s.opens_at <= now() AND s.closes_at > now()"
-_HAS_PLACES = "coalesce(t.taken, 0) < s.capacity"
+_HAS_PLACES = f"coalesce(t.taken, 0) < {CAPACITY}"
 _TAKES_MORE = "(s.waitlist IS NULL OR coalesce(t.waiting, 0) < s.waitlist)"
 
 
@@ -136,7 +139,7 @@ async def headline(connection: Connection, since: datetime, until: datetime) -> 
         FROM (SELECT count(*) FILTER (WHERE {_HAS_PLACES}) AS bookable,
                 count(*) FILTER (WHERE NOT {_HAS_PLACES} AND {_TAKES_MORE}) AS queueing
               FROM session AS s LEFT JOIN slot AS t USING (slot_id) WHERE {_OPEN_NOW}) AS n,
-            (SELECT count(*) AS sessions, coalesce(sum(s.capacity), 0) AS places, coalesce(sum(t.taken), 0) AS taken,
+            (SELECT count(*) AS sessions, coalesce(sum({CAPACITY}), 0) AS places, coalesce(sum(t.taken), 0) AS taken,
                 coalesce(sum(t.waiting), 0) AS waiting
               FROM session AS s LEFT JOIN slot AS t USING (slot_id)
               WHERE s.state = 'open' AND s.starts_at >= $1 AND s.starts_at < $2) AS h
@@ -152,11 +155,11 @@ async def opening(connection: Connection, limit: int) -> list[asyncpg.Record]:
     """Sessions that can be booked now and have free places, the fullest first: what is wanted most and still there."""
     return await connection.fetch(
         f"""
-        SELECT s.slot_id, s.starts_at, s.ends_at, s.venue_name, s.capacity, coalesce(t.taken, 0) AS taken, o.offer_id,
-            o.title, o.category, o.provider_name
+        SELECT s.slot_id, s.starts_at, s.ends_at, s.venue_name, {CAPACITY} AS capacity,
+            coalesce(t.taken, 0) AS taken, o.offer_id, o.title, o.category, o.provider_name
         FROM session AS s JOIN offer AS o USING (offer_id) LEFT JOIN slot AS t USING (slot_id)
         WHERE {_OPEN_NOW} AND {_HAS_PLACES}
-        ORDER BY coalesce(t.taken, 0)::float / s.capacity DESC, s.starts_at LIMIT $1
+        ORDER BY coalesce(t.taken, 0)::float / {CAPACITY} DESC, s.starts_at LIMIT $1
         """,
         limit,
     )

@@ -7,12 +7,18 @@ from typing import Any
 import asyncpg
 from youai_runtime.database import Connection
 
+from youai_portal.domain import LIVE
 from youai_portal.store.people import patterns
+from youai_portal.store.places import CAPACITY
 
-_SESSION = """
-    s.slot_id, s.session_id, s.offer_id, s.capacity, s.opens_at, s.closes_at, s.starts_at, s.ends_at, s.waitlist,
-    s.venue_name, s.state, s.reason, coalesce(t.taken, 0) AS taken, coalesce(t.waiting, 0) AS waiting,
-    coalesce(t.waiting_places, 0) AS waiting_places, coalesce(t.sequence, 0) AS sequence
+_SHOWN_LIVE = ", ".join(f"'{status}'" for status in (*LIVE, "received"))
+
+_SESSION = f"""
+    s.slot_id, s.session_id, s.offer_id, {CAPACITY} AS capacity, s.opens_at, s.closes_at, s.starts_at, s.ends_at,
+    s.waitlist, s.venue_name, s.state, s.reason, s.mode, s.revised_at, s.revised_reason,
+    coalesce(t.taken, 0) AS taken, coalesce(t.waiting, 0) AS waiting,
+    coalesce(t.waiting_places, 0) AS waiting_places, coalesce(t.sequence, 0) AS sequence,
+    coalesce(t.entered, 0) AS entered
 """
 
 
@@ -32,11 +38,11 @@ async def table(
     """At most `limit` published offers by their next session (those without one last), with what is free of them."""
     at, offer_id = after or (None, None)
     rows = await connection.fetch(
-        """
+        f"""
         WITH coming AS (
-            SELECT s.offer_id, min(s.starts_at) AS next_at, count(*) AS sessions, sum(s.capacity) AS places,
+            SELECT s.offer_id, min(s.starts_at) AS next_at, count(*) AS sessions, sum({CAPACITY}) AS places,
                 sum(coalesce(t.taken, 0)) AS taken, sum(coalesce(t.waiting, 0)) AS waiting,
-                sum(s.capacity - coalesce(t.taken, 0)) FILTER (WHERE s.closes_at > now()) AS free
+                sum(greatest({CAPACITY} - coalesce(t.taken, 0), 0)) FILTER (WHERE s.closes_at > now()) AS free
             FROM session AS s LEFT JOIN slot AS t USING (slot_id)
             WHERE s.state = 'open' AND s.starts_at > now() AND ($2 = '' OR starts_with(s.venue_name, $2))
             GROUP BY s.offer_id
@@ -103,10 +109,10 @@ async def slot(connection: Connection, slot_id: str) -> asyncpg.Record | None:
 
 _OWN = """
     SELECT b.request_id, b.slot_id, b.venue_id, b.party_size, b.status, b.reason, b.reason_zh, b.reason_en,
-        b.first_at AS asked_at, b.decided_at, b.queued_at
+        b.first_at AS asked_at, b.decided_at, b.queued_at, b.hold_until
     FROM booking AS b WHERE {booking}
     UNION ALL
-    SELECT a.request_id, a.slot_id, a.venue_id, a.party_size, 'received', '', '', '', a.asked_at, NULL, NULL
+    SELECT a.request_id, a.slot_id, a.venue_id, a.party_size, 'received', '', '', '', a.asked_at, NULL, NULL, NULL
     FROM asked AS a WHERE {asked} AND NOT EXISTS (SELECT FROM booking AS b WHERE b.request_id = a.request_id)
 """
 
@@ -121,7 +127,7 @@ async def own_in_slot(connection: Connection, slot_id: str, venue_id: str) -> li
             SELECT count(*) + 1 AS place, coalesce(sum(b.party_size), 0) AS ahead FROM booking AS b
             WHERE b.slot_id = $1 AND b.status = 'waitlisted' AND b.queued_at < own.queued_at
         ) AS q ON own.status = 'waitlisted'
-        ORDER BY own.status NOT IN ('confirmed', 'promoted', 'waitlisted', 'received'), own.asked_at DESC LIMIT 10
+        ORDER BY own.status NOT IN ({_SHOWN_LIVE}), own.asked_at DESC LIMIT 10
         """,
         slot_id,
         venue_id,
@@ -139,7 +145,7 @@ async def bookings(
         WITH own AS ({_OWN.format(booking="b.venue_id = $1", asked="a.venue_id = $1")}),
         shown AS (
             SELECT * FROM own
-            WHERE (NOT $2 OR status IN ('confirmed', 'promoted', 'waitlisted', 'received'))
+            WHERE (NOT $2 OR status IN ({_SHOWN_LIVE}))
                 AND ($3::timestamptz IS NULL OR (asked_at, request_id) < ($3, $4))
             ORDER BY asked_at DESC, request_id DESC LIMIT $5
         )

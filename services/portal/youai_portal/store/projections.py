@@ -66,21 +66,38 @@ async def put_offers(connection: Connection, offers: Sequence[Row], withdrawn: S
         )
 
 
-async def put_sessions(connection: Connection, sessions: Sequence[Row], cancelled: Sequence[Row]) -> None:
-    """Write sessions that were opened, then note those that were cancelled."""
+async def put_sessions(
+    connection: Connection, sessions: Sequence[Row], revised: Sequence[Row], cancelled: Sequence[Row]
+) -> None:
+    """Write sessions that were opened, then what changed of some, then note those that were cancelled."""
     if sessions:
         await connection.execute(
             """
             INSERT INTO session (slot_id, session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at,
-                waitlist, venue_name)
+                waitlist, venue_name, mode, town_shares)
             SELECT slot_id, session_id, offer_id, capacity, opens_at, closes_at, starts_at, ends_at, waitlist,
-                venue_name
+                venue_name, coalesce(mode, 'arrival'), coalesce(town_shares, '{}')
             FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, session_id text, offer_id text, capacity int,
                 opens_at timestamptz, closes_at timestamptz, starts_at timestamptz, ends_at timestamptz,
-                waitlist bigint, venue_name text)
+                waitlist bigint, venue_name text, mode text, town_shares jsonb)
             ON CONFLICT (slot_id) DO NOTHING
             """,
             _json(sessions),
+        )
+    if revised:
+        await connection.execute(
+            """
+            UPDATE session AS s SET capacity = coalesce(r.capacity, s.capacity),
+                opens_at = coalesce(r.opens_at, s.opens_at), closes_at = coalesce(r.closes_at, s.closes_at),
+                starts_at = coalesce(r.starts_at, s.starts_at), ends_at = coalesce(r.ends_at, s.ends_at),
+                venue_name = coalesce(r.venue_name, s.venue_name), revised_at = r.revised_at,
+                revised_reason = r.reason
+            FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, opens_at timestamptz,
+                closes_at timestamptz, starts_at timestamptz, ends_at timestamptz, venue_name text, reason text,
+                revised_at timestamptz)
+            WHERE s.slot_id = r.slot_id
+            """,
+            _json(revised),
         )
     if cancelled:
         await connection.execute(
@@ -93,19 +110,19 @@ async def put_sessions(connection: Connection, sessions: Sequence[Row], cancelle
 
 
 async def put_bookings(connection: Connection, bookings: Sequence[Row]) -> None:
-    """Write each request's latest decision; its first one's time and place in the log stay."""
+    """Write each request's latest decision; its first one's time stays."""
     await connection.execute(
         """
         INSERT INTO booking (request_id, slot_id, venue_id, party_size, status, reason, reason_zh, reason_en, sequence,
-            queued_at, first_at, decided_at)
+            queued_at, first_at, decided_at, hold_until)
         SELECT request_id, slot_id, venue_id, party_size, status, reason, reason_zh, reason_en, sequence, queued_at,
-            first_at, decided_at
+            first_at, decided_at, hold_until
         FROM jsonb_to_recordset($1::jsonb) AS r (request_id text, slot_id text, venue_id text, party_size int,
             status text, reason text, reason_zh text, reason_en text, sequence bigint, queued_at bigint,
-            first_at timestamptz, decided_at timestamptz)
+            first_at timestamptz, decided_at timestamptz, hold_until timestamptz)
         ON CONFLICT (request_id) DO UPDATE SET status = excluded.status, reason = excluded.reason,
             reason_zh = excluded.reason_zh, reason_en = excluded.reason_en, sequence = excluded.sequence,
-            decided_at = excluded.decided_at
+            queued_at = excluded.queued_at, decided_at = excluded.decided_at, hold_until = excluded.hold_until
         WHERE booking.sequence < excluded.sequence
         """,
         _json(bookings),
@@ -116,15 +133,20 @@ async def put_slots(connection: Connection, slots: Sequence[Row]) -> None:
     """Write slots' sums after their last decision, the queue counted from the bookings (write those first)."""
     await connection.execute(
         """
-        INSERT INTO slot (slot_id, capacity, taken, sequence, waiting, waiting_places)
-        SELECT r.slot_id, r.capacity, r.taken, r.sequence, q.waiting, q.places
-        FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, taken int, sequence bigint)
+        INSERT INTO slot (slot_id, capacity, taken, sequence, decided_at, waiting, waiting_places, entered)
+        SELECT r.slot_id, r.capacity, r.taken, r.sequence, r.decided_at, q.waiting, q.places, e.entered
+        FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, taken int, sequence bigint,
+            decided_at timestamptz)
         CROSS JOIN LATERAL (
             SELECT count(*) AS waiting, coalesce(sum(b.party_size), 0) AS places
             FROM booking AS b WHERE b.slot_id = r.slot_id AND b.status = 'waitlisted'
         ) AS q
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS entered FROM booking AS b WHERE b.slot_id = r.slot_id AND b.status = 'entered'
+        ) AS e
         ON CONFLICT (slot_id) DO UPDATE SET capacity = excluded.capacity, taken = excluded.taken,
-            sequence = excluded.sequence, waiting = excluded.waiting, waiting_places = excluded.waiting_places
+            sequence = excluded.sequence, decided_at = excluded.decided_at, waiting = excluded.waiting,
+            waiting_places = excluded.waiting_places, entered = excluded.entered
         WHERE slot.sequence <= excluded.sequence
         """,
         _json(slots),

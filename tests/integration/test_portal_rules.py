@@ -1,0 +1,231 @@
+"""Portal's tables under the rules of draws, holds and changed sessions: what is read of them is what the topics say."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import youai_portal
+from youai_contracts import codec, topics
+from youai_contracts.events import Decision, Event, SessionCancelled
+from youai_portal import domain, streams
+from youai_portal.store import ledger, offers
+from youai_runtime import database
+
+from tests.support.catalog_alone import database_of
+from tests.support.stack import Stack
+from tests.unit.notify.story import ACTOR, NINE, booking, offer, revised, session
+
+BEGUN = datetime(2026, 12, 4, tzinfo=UTC)
+LANES = {topics.OFFER.name: streams.Offers(topics.OFFER), topics.BOOKING.name: streams.Bookings(topics.BOOKING)}
+
+
+@pytest_asyncio.fixture
+async def pool(stack: Stack) -> AsyncIterator[database.Pool]:
+    """Portal's database, migrated and empty."""
+    async with database_of(stack, "template1", "portal") as (_name, dsn):
+        await database.migrate(dsn, Path(youai_portal.__file__).parent / "migrations")
+        made = await database.connect_pool(dsn, name="test", size=4)
+        yield made
+        made.terminate()
+
+
+async def read(pool: database.Pool, *events: Event, at: datetime = BEGUN) -> None:
+    """Let the lane of the events' topic fold them, in one batch."""
+    records = []
+    for n, event in enumerate(events):
+        message = codec.encode(event, id=f"t-{n}", source="/test", at=at)
+        record = {"partition": 0, "offset": n, "timestamp": int(at.timestamp() * 1000)}
+        records.append(SimpleNamespace(**record, key=message.key, value=message.value, headers=message.headers))
+    async with pool.acquire() as connection, connection.transaction():
+        await LANES[events[0].topic.name].apply(connection, 0, records)
+
+
+def of(venue: str, outcome: str, sequence: int, reason: str = "x", **more: Any) -> Decision:
+    at = codec.rfc3339(BEGUN + timedelta(seconds=sequence))
+    return booking(outcome, reason, venue_id=venue, request_id=f"r-{venue}", sequence=sequence, decided_at=at, **more)
+
+
+async def slot(pool: database.Pool, slot_id: str = "slot-1") -> dict[str, Any]:
+    async with pool.acquire() as connection:
+        row = await offers.slot(connection, slot_id)
+    assert row is not None
+    return dict(row)
+
+
+async def own(pool: database.Pool, venue: str) -> dict[str, Any]:
+    async with pool.acquire() as connection:
+        (row,) = await offers.own_in_slot(connection, "slot-1", venue)
+    return row
+
+
+async def unmet(pool: database.Pool) -> tuple[int, int]:
+    """Requests and places that the ledger counts as unmet."""
+    async with pool.acquire() as connection:
+        rows = (await ledger.balance(connection, ledger.Scope()))["category"]
+    return sum(row["unmet"] for row in rows), sum(row["unmet_places"] for row in rows)
+
+
+async def test_a_session_follows_its_changes(pool: database.Pool) -> None:
+    later = NINE + timedelta(days=2)
+    await read(pool, offer(), session(), revised(capacity=5), revised(starts_at=later, venue_name="村委会"))
+    row = await slot(pool)
+    assert (row["capacity"], row["starts_at"], row["venue_name"], row["closes_at"]) == (5, later, "村委会", NINE)
+    assert (row["revised_reason"], row["revised_at"]) == ("讲师改期", BEGUN)
+    await read(pool, revised(capacity=3, closes_at=NINE - timedelta(hours=1), reason="少一位老师"))
+    row = await slot(pool)
+    assert (row["capacity"], row["closes_at"], row["starts_at"]) == (3, NINE - timedelta(hours=1), later)
+    assert row["revised_reason"] == "少一位老师"
+    await read(pool, revised("nobody", capacity=3), session("slot-2"), revised("slot-2", opens_at=later))
+    assert (await slot(pool, "slot-2"))["opens_at"] == later
+    cancelled = SessionCancelled(offer_id="offer-1", session_id="slot-1", slot_id="slot-1", reason="雨", actor=ACTOR)
+    await read(pool, cancelled)
+    assert (await slot(pool))["state"] == "cancelled"
+
+
+async def test_places_are_those_that_the_later_word_gives(pool: database.Pool) -> None:
+    """A provider's change at once, whatever decisions just before it said; then what matching says, overrides too."""
+    await read(pool, offer(), session())
+    assert (await slot(pool))["capacity"] == 1
+    await read(pool, of("a", "confirmed", 1, capacity=1))
+    await read(pool, of("b", "confirmed", 2, "override", capacity=2, taken=2))
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (2, 2)
+    changed = BEGUN + timedelta(hours=1)
+    await read(pool, revised(capacity=6), at=changed)
+    assert (await slot(pool))["capacity"] == 6
+    await read(pool, booking("confirmed", "place-free", sequence=3, capacity=2, decided_at=codec.rfc3339(changed)))
+    assert (await slot(pool))["capacity"] == 6  # decided before matching had read the change
+    late = codec.rfc3339(changed + timedelta(hours=1))
+    await read(pool, booking("confirmed", "override", sequence=4, capacity=7, decided_at=late, taken=4))
+    assert (await slot(pool))["capacity"] == 7
+    async with pool.acquire() as connection:
+        (row,) = (await ledger.balance(connection, ledger.Scope()))["category"]
+        assert (row["places"], row["taken"]) == (7, 4)
+        (provider,) = await ledger.providers(connection, ledger.Scope(), 5)
+        assert (provider["places"], provider["taken"]) == (7, 4)
+
+
+async def test_a_draw_a_hold_its_lapse_and_a_cut(pool: database.Pool) -> None:
+    await read(pool, offer(), session())
+    await read(pool, *(of(venue, "entered", n) for n, venue in enumerate("abc", start=1)))
+    row = await slot(pool)
+    assert (row["entered"], row["waiting"], row["taken"]) == (3, 0, 1)
+    assert ((await own(pool, "a"))["status"], (await own(pool, "a"))["place"]) == ("entered", None)
+    assert await unmet(pool) == (0, 0)  # nobody has lost yet
+    await read(
+        pool,
+        of("c", "confirmed", 4, "drawn"),
+        of("a", "waitlisted", 5, "drawn-behind", place=1, ahead=0),
+        of("b", "waitlisted", 6, "drawn-behind", place=2, ahead=1),
+    )
+    row = await slot(pool)
+    assert (row["entered"], row["waiting"], row["waiting_places"]) == (0, 2, 2)
+    assert ((await own(pool, "a"))["place"], (await own(pool, "b"))["place"]) == (1, 2)
+    await read(
+        pool,
+        of("c", "released", 7, "cancelled"),
+        of("a", "promoted", 8, "place-freed", hold_until="2026-12-05T04:30:00.000Z"),
+    )
+    held = await own(pool, "a")
+    assert (held["status"], held["hold_until"]) == ("promoted", datetime(2026, 12, 5, 4, 30, tzinfo=UTC))
+    await read(pool, of("a", "lapsed", 9, "hold-lapsed", place=2, ahead=1), of("b", "promoted", 10, "place-freed"))
+    lapsed = await own(pool, "a")
+    assert (lapsed["status"], lapsed["reason"], lapsed["place"], lapsed["hold_until"]) == (
+        "waitlisted",
+        "hold-lapsed",
+        1,
+        None,
+    )
+    await read(pool, of("b", "confirmed", 11, "accepted"), of("b", "displaced", 12, "capacity-cut", place=1, ahead=0))
+    assert ((await own(pool, "b"))["place"], (await own(pool, "a"))["place"]) == (1, 2)
+    assert await unmet(pool) == (2, 2)
+    async with pool.acquire() as connection:
+        live = await offers.bookings(connection, "b", live=True, after=None, limit=5)
+        assert [(one["status"], one["place"]) for one in live] == [("waitlisted", 1)]
+        assert await offers.bookings(connection, "c", live=True, after=None, limit=5) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "counts"),
+    [
+        ("rejected", "waitlist-full", True),
+        ("released", "closed", True),
+        ("lapsed", "hold-lapsed-again", True),
+        ("displaced", "capacity-cut-closed", True),
+        ("rejected", "already-live", False),
+        ("rejected", "party-too-large", False),
+        ("released", "cancelled", False),
+        ("released", "cancelled-late", False),
+        ("released", "declined", False),
+        ("released", "limit", False),
+        ("released", "not-accepted", False),
+        ("promoted", "place-freed", False),
+        ("confirmed", "override", False),
+        ("entered", "entered", False),
+    ],
+)
+async def test_what_the_ledger_counts_as_unmet(pool: database.Pool, outcome: str, reason: str, counts: bool) -> None:
+    await read(pool, offer(), session())
+    await read(pool, of("v", outcome, 1, reason, party_size=3))
+    assert await unmet(pool) == ((1, 3) if counts else (0, 0))
+
+
+NEXT = {
+    None: ["entered", "confirmed", "waitlisted", "rejected"],
+    "entered": ["confirmed", "waitlisted", "rejected", "released"],
+    "waitlisted": ["promoted", "released"],
+    "promoted": ["confirmed", "lapsed", "lapsed-again", "displaced", "released"],
+    "confirmed": ["displaced", "displaced-closed", "released"],
+}
+REASONS = {
+    "rejected": "waitlist-full",
+    "released": "closed",
+    "lapsed-again": "hold-lapsed-again",
+    "displaced-closed": "capacity-cut-closed",
+}
+
+
+def life(chance: random.Random, number: int) -> tuple[list[Decision], dict[str, str]]:
+    """Decisions in a slot, as they may follow each other, and the state in which each request ends."""
+    states: dict[str, str] = {}
+    told: list[Decision] = []
+    for sequence in range(1, number + 1):
+        venue = f"v{chance.randrange(40)}"
+        before = states.get(venue)
+        if before not in NEXT:
+            continue
+        step = chance.choice(NEXT[before])
+        outcome = step.split("-")[0]
+        queued = step in ("waitlisted", "lapsed", "displaced")
+        more: dict[str, Any] = {"place": 1, "ahead": 0} if queued else {}
+        told.append(of(venue, outcome, sequence, REASONS.get(step, "x"), party_size=1 + len(venue), **more))
+        states[venue] = "waitlisted" if queued else outcome
+    return told, states
+
+
+def pieces(chance: random.Random, told: Sequence[Decision]) -> list[Sequence[Decision]]:
+    cuts = sorted(chance.sample(range(1, len(told)), 6))
+    return [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_rows_are_what_the_decisions_fold_to(pool: database.Pool, seed: int) -> None:
+    chance = random.Random(seed)
+    told, states = life(chance, 300)
+    await read(pool, offer(), session())
+    for part in pieces(chance, told):
+        await read(pool, *part)
+    await read(pool, *told[-20:])  # read again: changes nothing
+    rows = await pool.fetch("SELECT venue_id, status, party_size FROM booking")
+    assert {row["venue_id"]: row["status"] for row in rows} == states
+    counts = Counter(states.values())
+    row = await slot(pool)
+    assert (row["waiting"], row["entered"]) == (counts["waitlisted"], counts["entered"])
+    assert row["waiting_places"] == sum(1 + len(venue) for venue, state in states.items() if state == "waitlisted")
+    lost = [venue for venue, state in states.items() if state == "waitlisted" or state in domain.ENDED]
+    assert await unmet(pool) == (len(lost), sum(1 + len(venue) for venue in lost))
