@@ -95,10 +95,10 @@ async def test_places_are_those_that_the_later_word_gives(pool: database.Pool) -
     await read(pool, of("a", "confirmed", 1, capacity=1))
     await read(pool, of("b", "confirmed", 2, "override", capacity=2, taken=2))
     assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (2, 2)
-    changed = BEGUN + timedelta(hours=1)
+    changed, soon = BEGUN + timedelta(hours=1), BEGUN + timedelta(hours=1, seconds=5)
     await read(pool, revised(capacity=6), at=changed)
     assert (await slot(pool))["capacity"] == 6
-    await read(pool, booking("confirmed", "place-free", sequence=3, capacity=2, decided_at=codec.rfc3339(changed)))
+    await read(pool, booking("confirmed", "place-free", sequence=3, capacity=2, decided_at=codec.rfc3339(soon)))
     assert (await slot(pool))["capacity"] == 6  # decided before matching had read the change
     late = codec.rfc3339(changed + timedelta(hours=1))
     await read(pool, booking("confirmed", "override", sequence=4, capacity=7, decided_at=late, taken=4))
