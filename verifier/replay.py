@@ -3,7 +3,7 @@
 import hashlib
 
 from verifier.records import SHAPES, Data, Kept, Record, Unreadable, canonical, instant, rfc3339
-from verifier.slots import DECIDED_ON, HOLDING, LIVE, Request, Slot, hold_until
+from verifier.slots import DECIDED_ON, HOLDING, LIVE, Request, Slot, hold_until, loses_rules
 
 BEFORE_START = {  # timers that are set so long before the session: the part of the rules, and its setting
     "shares": ("town_shares", "until_ms_before"),
@@ -160,7 +160,10 @@ class Replay:
         slot, capacity = self.slot, data.get("capacity") or self.slot.capacity
         if slot.ended not in ("", "closed"):
             return
+        version, before = slot.version, self.rules
         self._use(data.get("rule_version") or slot.version)
+        if loses_rules(before, self.rules):
+            self._use(version)
         if slot.kind == "demand":
             slot.capacity = capacity if capacity >= slot.taken else slot.capacity
             return

@@ -12,6 +12,7 @@ BOOKING, CLAIM = "youai.booking.v1", "youai.claim.v1"
 DECIDED_ON = {"session": BOOKING, "demand": CLAIM}  # by the kind of the slot
 HOLDING = ("confirmed", "promoted")
 LIVE = ("entered", "waitlisted", *HOLDING)
+PARTS = ("draw", "town_shares", "queue", "hold", "points", "limits", "override", "calendar")
 DAY = 86_400_000
 
 
@@ -113,6 +114,11 @@ class Slot:
         """Whether the request's places are such as the first in the queue could have."""
         own = max(0, self.shares.get(request.town, 0) - self.taken_by[request.town])
         return ("shares", "") not in self.timers or request.town == first.town or request.size > own
+
+
+def loses_rules(before: Data, after: Data) -> bool:
+    """Whether a rule version lacks a part of another: then no slot changes to it."""
+    return any(part in before and part not in after for part in PARTS)
 
 
 def working_hours(calendar: Data, hours: list[str], since: int) -> Iterator[tuple[int, int]]:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parent))  # so that it runs from anywhere, by an iso
 
 from verifier.records import Data, Kept, Record, Unreadable, canonical, read_topic, rfc3339, sift  # noqa: E402
 from verifier.replay import Replay  # noqa: E402
-from verifier.slots import BOOKING, CLAIM, DECIDED_ON, HOLDING, Request, Slot  # noqa: E402
+from verifier.slots import BOOKING, CLAIM, DECIDED_ON, HOLDING, Request, Slot, loses_rules  # noqa: E402
 
 SLOT_LOG = "youai.slot-log.v1"
 TOPICS = (SLOT_LOG, BOOKING, CLAIM, "accepted")  # in this order lies are told; the last is what clients were told
@@ -139,7 +139,8 @@ class Audit:
         elif record.type == "slot-closed":
             slot.ended = slot.ended or data["reason"]
         elif record.type == "slot-revised" and not slot.ended:
-            slot.version = data.get("rule_version") or slot.version
+            version = data.get("rule_version") or slot.version
+            slot.version = slot.version if loses_rules(self.rules[slot.version], self.rules[version]) else version
             slot.revised = slot.revised or bool(data.get("rule_version") or data.get("starts_at"))
             if slot.kind == "session" or (data.get("capacity") or 0) >= slot.taken:
                 slot.capacity = data.get("capacity") or slot.capacity
