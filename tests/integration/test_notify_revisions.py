@@ -9,6 +9,8 @@ import pytest_asyncio
 from youai_contracts.events import Decision, Event
 from youai_runtime.work import Record
 
+from tests.support.client import Caller
+from tests.support.market import Market, new_id
 from tests.support.notify_alone import Alone, apply, database_of, serving
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -167,3 +169,37 @@ async def test_a_change_waits_for_who_tells_of_a_booking(alone: Alone) -> None:
         await eventually(is_over_or_waits, 10, "the change is over or waits for the booking")
     await task
     assert await alone.kinds("v") == ["booking-confirmed", "session-revised"]
+
+
+async def test_a_change_goes_from_the_provider_to_the_venues_and_the_pages(stack: Stack, market: Market) -> None:
+    """Through catalog's call, its relay, the topic, notify's lane and the inbox; and through portal's to the page."""
+    slot_id = await market.session(capacity=1)
+    venues = await market.venues(3)
+    requests = [await venue.book(slot_id) for venue in venues[:2]]
+    for venue, request_id in zip(venues[:2], requests, strict=True):
+        await venue.decided(request_id)
+    callers = [market.caller("notify", venue.organization_id, "venue-staff") for venue in venues]
+
+    async def told(caller: Caller) -> list[str]:
+        return [one["kind"] for one in (await caller.get("/v1/inbox")).json()["notifications"]]
+
+    async def both_know() -> bool:
+        return [len(await told(caller)) for caller in callers[:2]] == [1, 1]
+
+    await eventually(both_know, 30, "both venues are told what became of their requests")
+    place = new_id("教室")
+    provider = market.caller("catalog", market.department_id, "provider-staff")
+    change = {"venue_name": place, "reason": "换教室"}
+    answer = await provider.call("PATCH", f"/v1/sessions/{slot_id}", json=change, headers={"Idempotency-Key": slot_id})
+    assert answer.status_code == 200, answer.text
+
+    async def both_are_told() -> bool:
+        return [(await told(caller))[0] for caller in callers[:2]] == ["session-revised"] * 2
+
+    await eventually(both_are_told, 30, "both venues are told of the change")
+    assert [len(await told(caller)) for caller in callers] == [2, 2, 0]
+
+    async def shown() -> bool:
+        return place in (await market.http.get(f"{stack.url('portal')}/slots/{slot_id}")).text
+
+    await eventually(shown, 30, "the page has the new place")
