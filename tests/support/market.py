@@ -1,6 +1,7 @@
 """Builds a market through the services' own APIs: the city's center and a town, venues, providers, offers, sessions."""
 
 import asyncio
+import itertools
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -12,6 +13,9 @@ from tests.support.client import Caller, Venue
 from tests.support.stack import Stack
 
 MOST_SESSIONS = 200
+OF_ONE_OFFER = 8
+"""How many sessions of one offer a venue may book."""
+_numbers = itertools.count()
 
 
 def new_id(prefix: str) -> str:
@@ -82,13 +86,16 @@ class Market:
         return str(answer.json()["offer_id"])
 
     async def sessions(self, wanted: list[dict[str, Any]], offer_id: str | None = None) -> list[str]:
-        """Open sessions, each given by what differs from `session_body`; returns their slots' ids."""
-        offer_id = offer_id or await self.offer()
+        """Open sessions, each given by what differs from `session_body`; returns their slots' ids.
+
+        Without an offer they are of as many offers as it takes for a venue to book them all.
+        """
         provider = self.caller("catalog", self.department_id, "provider-staff")
         slots: list[str] = []
-        for first in range(0, len(wanted), MOST_SESSIONS):
-            bodies = [session_body(**one) for one in wanted[first : first + MOST_SESSIONS]]
-            path = f"/v1/offers/{offer_id}/sessions"
+        most = MOST_SESSIONS if offer_id else OF_ONE_OFFER
+        for first in range(0, len(wanted), most):
+            bodies = [session_body(**one) for one in wanted[first : first + most]]
+            path = f"/v1/offers/{offer_id or await self.offer()}/sessions"
             answer = await provider.post(path, {"sessions": bodies}, key=uuid.uuid4().hex)
             assert answer.status_code == 201, answer.text
             slots += [body["session_id"] for body in bodies]
@@ -103,13 +110,15 @@ class Market:
 
 
 def session_body(**more: Any) -> dict[str, Any]:
-    """A session that can be booked now, with an id of its own."""
+    """A session that can be booked now, with an id and a day of its own: a venue may book any number of them."""
     now = datetime.now(UTC)
+    turn, day = divmod(next(_numbers), 300)
+    starts_at = now + timedelta(days=21 + day, hours=3 * turn)
     times = {
         "opens_at": now - timedelta(minutes=1),
         "closes_at": now + timedelta(days=20),
-        "starts_at": now + timedelta(days=21),
-        "ends_at": now + timedelta(days=21, hours=2),
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(hours=2),
     }
     times |= {name: more.pop(name) for name in list(more) if name in times}
     body = {"session_id": new_id("s"), "capacity": 3, "venue_name": "大新镇中山村新时代文明实践站"}

@@ -17,7 +17,9 @@ from youai_runtime.worker import Hosted
 from youai_matching.api import make_api
 from youai_matching.decider import Decider
 from youai_matching.door import Appender
+from youai_matching.door_lanes import Attendance, Reservations
 from youai_matching.loops import Sweeper, Timer
+from youai_matching.rates import Rates
 from youai_matching.rule_files import RuleBook
 from youai_matching.settings import Settings
 from youai_matching.streams import Intake, Organizations
@@ -48,6 +50,7 @@ async def api(settings: Settings, authenticate: Authenticator) -> None:
         authenticate=authenticate,
         rules=RuleBook(settings.rules_folder),
         listeners=listeners,
+        rates=Rates(settings.rate_limit),
         ready=ready,
         lifespan=program.serving(pool, beside=(appender.start, feed.run), closing=(appender.stop,)),
     )
@@ -68,6 +71,8 @@ async def hosted(settings: Settings) -> Hosted:
         Intake("matching.intake", topics.OFFER, rules, settings.rules, publisher, pool),
         Intake("matching.demand-intake", topics.DEMAND, rules, settings.rules, publisher, pool),
         Organizations(),
+        Reservations(rules, publisher),
+        Attendance(rules),
     )
     lanes = [Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance) for work in works]
     sweeper = Sweeper(pool, publisher, reader)

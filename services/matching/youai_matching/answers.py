@@ -5,15 +5,16 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from youai_matching import why
 from youai_matching.domain.receipts import instant
 from youai_matching.domain.rules import Text
 from youai_matching.rule_files import RuleBook
 
 
-def booking(rules: RuleBook, row: asyncpg.Record) -> dict[str, Any]:
+def booking(rules: RuleBook, row: asyncpg.Record, story: asyncpg.Record | None) -> dict[str, Any]:
     """A booking with its place as it is now, why in plain words, and every decision on it.
 
-    `row` as from requests.booking.
+    `row` as from requests.booking, `story` as from why.Stories.
     """
     decisions = [msgspec.json.decode(data) for data in row["decisions"] or ()]
     place, ahead = (row["before"][0] + 1, row["before"][1]) if row["before"] else (None, None)
@@ -24,11 +25,15 @@ def booking(rules: RuleBook, row: asyncpg.Record) -> dict[str, Any]:
         "venue_id": row["venue_id"],
         "party_size": row["party_size"],
         "status": "refused" if row["receipt"] == "refused" else row["status"],
+        "number": story and story["number"],
         "place": place,
         "ahead": ahead,
+        "entered": any(decision["outcome"] == "entered" for decision in decisions),
+        "hold_until": row["hold_until"] and instant(row["hold_until"]),
         "reason": decisions[-1]["reason"] if decisions else None,
         "reason_zh": reason.zh if reason else None,
         "reason_en": reason.en if reason else None,
+        "why": why.told(story, row, decisions) if story and decisions else None,
         "requested_at": row["created_at"].isoformat(),
         "receipts": decisions,
     }
@@ -44,7 +49,7 @@ def _reason(rules: RuleBook, last: dict[str, Any], place: int | None, ahead: int
 
 
 def slot(row: asyncpg.Record) -> dict[str, Any]:
-    """A slot's live state; `row` as from requests.slot."""
+    """A slot's live state; `row` as from requests.slot. `mode` is arrival, or how far its draw is."""
     return {
         "slot_id": row["slot_id"],
         "offer_id": row["offer_id"],
@@ -61,4 +66,9 @@ def slot(row: asyncpg.Record) -> dict[str, Any]:
         "ends_at": instant(row["ends_at"]),
         "sequence": row["sequence"],
         "rule_version": row["rule_version"],
+        "town_shares": msgspec.json.decode(row["town_shares"]),
+        "mode": row["draw"] or "arrival",
+        "seed_hash": row["seed_hash"] or None,
+        "seed": row["seed"],
+        "overrides": row["overrides"],
     }

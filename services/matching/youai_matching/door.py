@@ -8,8 +8,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from youai_contracts import codec
 from youai_contracts.codec import Message
-from youai_contracts.events import SlotRecord
+from youai_contracts.events import BookingRequested, SlotRecord
 from youai_runtime import kafka, logs
+
+from youai_matching.sources import SOURCE
 
 log = logs.get(__name__)
 
@@ -93,3 +95,15 @@ class Appender:
 def record(event: SlotRecord, *, id: str, source: str, traceparent: str | None) -> Message:
     """A record of the slot log, stamped with this process's clock for information."""
     return codec.encode(event, id=id, source=source, at=datetime.now(UTC), traceparent=traceparent)
+
+
+def whole(event: BookingRequested, data: bytes, traceparent: str | None) -> Message:
+    """The record of a booking whose data were made whole when it was taken in; its id is the request's."""
+    headers = codec.headers(
+        id=event.request_id,
+        type=event.type,
+        source=SOURCE,
+        time=codec.rfc3339(datetime.now(UTC)),
+        traceparent=traceparent,
+    )
+    return Message(event.topic.name, event.key().encode(), data, headers)

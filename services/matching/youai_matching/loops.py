@@ -1,23 +1,33 @@
 """What one of matching's workers does at a time: the sweeper and the timer."""
 
+import math
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from youai_contracts import codec, topics
-from youai_contracts.events import TimerFired
+from youai_contracts.events import DrawRevealed, TimerFired
 from youai_runtime import logs
 from youai_runtime.database import Pool
 from youai_runtime.kafka import DELIVERY_TIMEOUT_S, Outgoing, Publisher
 
 from youai_matching import requests, store
+from youai_matching.domain import draw
 from youai_matching.sources import SOURCE
 
 log = logs.get(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TYPES = {"booking": "booking-requested", "cancel": "booking-cancelled"}
+TYPES = {
+    "booking": "booking-requested",
+    "cancel": "booking-cancelled",
+    "accept": "hold-accepted",
+    "decline": "hold-declined",
+    "override": "override-requested",
+}
+"""What a command of each kind is in the slot log."""
 
 
 class Sweeper:
@@ -43,9 +53,7 @@ class Sweeper:
         if rows:
             log.info("appends-again", requests=len(rows))
             await self._publisher.publish(
-                _again(
-                    row["partition"], row["slot_id"], row["request_id"], row["kind"], row["data"], row["traceparent"]
-                )
+                again(row["partition"], row["slot_id"], row["request_id"], row["kind"], row["data"], row["traceparent"])
                 for row in rows
             )
             async with self._pool.acquire() as connection:
@@ -67,36 +75,79 @@ class Sweeper:
 
 
 class Timer:
-    """Appends `timer-fired` for what is due, and again every 5 s until the decider has dropped the row."""
+    """Appends `timer-fired` for what is due, and again every 5 s until the decider has dropped the row.
+
+    Likewise `draw-revealed`, until a slot whose window has ended is drawn.
+    """
 
     AGAIN_AFTER_S = 5.0
 
-    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, publisher: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._publisher = publisher
+        self._clock = clock
+        self._revealed: dict[str, float] = {}
 
     async def turn(self) -> None:
         """Look once; called several times a second."""
+        await self._fire()
+        await self._reveal()
+
+    async def _reveal(self) -> None:
+        now = self._clock()
+        async with self._pool.acquire() as connection:
+            awaited = await requests.awaited_draws(connection)
+        self._revealed = {
+            row["slot_id"]: self._revealed[row["slot_id"]] for row in awaited if row["slot_id"] in self._revealed
+        }
+        due = [row for row in awaited if now - self._revealed.get(row["slot_id"], -math.inf) >= self.AGAIN_AFTER_S]
+        self._revealed |= {row["slot_id"]: now for row in due}
+        outgoing = []
+        for row in due:
+            if not _is_seed(row["seed"], row["seed_hash"]):
+                log.error("no-seed", slot=row["slot_id"], announced=row["seed_hash"], stored=row["seed"] is not None)
+                continue
+            outgoing.append(_revealed(row["partition"], row["slot_id"], row["seed"]))
+        if outgoing:
+            await self._publisher.publish(outgoing)
+
+    async def _fire(self) -> None:
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection:
             due = await requests.due_timers(connection, (now - _EPOCH) // timedelta(milliseconds=1), self.AGAIN_AFTER_S)
         if not due:
             return
         await self._publisher.publish(
-            _fired(row["partition"], row["slot_id"], row["kind"], row["subject"], row["due_at"], now) for row in due
+            fired(row["partition"], row["slot_id"], row["kind"], row["subject"], row["due_at"], now) for row in due
         )
         async with self._pool.acquire() as connection:
             await requests.timers_appended(connection, due)
 
 
-def _again(partition: int, slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Outgoing:
+def _is_seed(seed: str | None, seed_hash: str) -> bool:
+    try:
+        return seed is not None and draw.is_seed_of(seed, seed_hash)
+    except ValueError:  # no hex
+        return False
+
+
+def again(partition: int, slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Outgoing:
+    """The record of a command that was kept, as its kind says."""
     headers = codec.headers(
-        id=id, type=_TYPES[kind], source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=traceparent
+        id=id, type=TYPES[kind], source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=traceparent
     )
     return Outgoing(topics.SLOT_LOG.name, partition, slot_id.encode(), data, headers)
 
 
-def _fired(partition: int, slot_id: str, kind: str, subject: str, due_at: int, now: datetime) -> Outgoing:
+def _revealed(partition: int, slot_id: str, seed: str) -> Outgoing:
+    # A new id each time, as for timers.
+    event = DrawRevealed(slot_id=slot_id, seed=seed)
+    message = codec.encode(event, id=f"reveal-{uuid.uuid4()}", source=SOURCE, at=datetime.now(UTC))
+    return Outgoing(message.topic, partition, message.key, message.value, message.headers)
+
+
+def fired(partition: int, slot_id: str, kind: str, subject: str, due_at: int, now: datetime) -> Outgoing:
+    """The record of a timer that is due."""
     event = TimerFired(
         slot_id=slot_id,
         kind=kind,  # type: ignore[arg-type]

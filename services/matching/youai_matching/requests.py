@@ -1,4 +1,4 @@
-"""All SQL of the door: requests and cancellations kept before they go into the log, and what became of them."""
+"""All SQL of the door but reservations: commands kept before they go into the log, and what became of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from youai_runtime.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A request or a cancellation, as one row before it is appended. `data` is the record's value.
+    """A cancellation, an answer to a hold or an override, as one row before it is appended.
 
-    `booking_id` is the request that a cancellation cancels; None for a request.
+    `data` is the record's value; `booking_id` is the request that it is about, None for an override that makes one.
     """
 
     request_id: str
@@ -29,14 +29,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the door asks of its database about a booking, in one question.
+    """What the door's database knows about a booking that is asked for.
 
     `venue_kind` is None for a venue that is not known; `in_scope` is true if the venue is the organization or below
     it; `phase` is None for a slot whose opening was not read back; `body_hash` is that of the key's first use.
     """
 
     venue_kind: str | None
-    town: str
     in_scope: bool
     phase: str | None
     capacity: int
@@ -45,83 +44,11 @@ class Facts:
     body_hash: bytes | None
 
 
-_ABOVE = """
-WITH RECURSIVE above AS (
-    SELECT organization_id, parent_id, 0 AS depth FROM organization WHERE organization_id = $1
-    UNION ALL
-    SELECT o.organization_id, o.parent_id, above.depth + 1
-    FROM organization AS o JOIN above ON o.organization_id = above.parent_id WHERE above.depth < 16
-)
-"""
-
-
-async def facts(connection: Connection, *, venue_id: str, organization_id: str, slot_id: str, request_id: str) -> Facts:
-    """What is known of a venue, a slot and a request's id."""
-    row = await connection.fetchrow(
-        _ABOVE
-        + """
-        SELECT v.kind, coalesce(v.town, '') AS town, $1 = $2 OR EXISTS (SELECT FROM above WHERE organization_id = $2)
-            AS in_scope, s.phase, s.capacity, s.opens_at, s.closes_at, r.body_hash
-        FROM (SELECT 1) AS one
-        LEFT JOIN organization AS v ON v.organization_id = $1
-        LEFT JOIN slot AS s ON s.slot_id = $3 AND s.kind = 'session'
-        LEFT JOIN request AS r ON r.request_id = $4
-        """,
-        venue_id,
-        organization_id,
-        slot_id,
-        request_id,
-    )
-    assert row is not None
-    return _facts(row)
-
-
-def _facts(row: asyncpg.Record) -> Facts:
-    return Facts(
-        venue_kind=row["kind"],
-        town=row["town"],
-        in_scope=row["in_scope"],
-        phase=row["phase"],
-        capacity=row["capacity"] or 0,
-        opens_at=row["opens_at"] or 0,
-        closes_at=row["closes_at"] or 0,
-        body_hash=row["body_hash"],
-    )
-
-
-async def many_facts(
-    connection: Connection, organization_id: str, asked: Sequence[tuple[str, str, str]]
-) -> list[Facts]:
-    """The same for many at once: venue, slot and request ids; in their order."""
-    rows = await connection.fetch(
-        """
-        WITH RECURSIVE below AS (
-            SELECT organization_id FROM organization WHERE organization_id = $1
-            UNION
-            SELECT o.organization_id FROM organization AS o JOIN below ON o.parent_id = below.organization_id
-        )
-        SELECT v.kind, coalesce(v.town, '') AS town,
-            a.venue_id = $1 OR a.venue_id IN (SELECT organization_id FROM below) AS in_scope,
-            s.phase, s.capacity, s.opens_at, s.closes_at, r.body_hash
-        FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS a (venue_id, slot_id, request_id, number)
-        LEFT JOIN organization AS v ON v.organization_id = a.venue_id
-        LEFT JOIN slot AS s ON s.slot_id = a.slot_id AND s.kind = 'session'
-        LEFT JOIN request AS r ON r.request_id = a.request_id
-        ORDER BY a.number
-        """,
-        organization_id,
-        *(list(column) for column in zip(*asked, strict=True)),
-    )
-    return [_facts(row) for row in rows]
-
-
 async def in_scope(connection: Connection, organization_id: str, target_id: str) -> bool:
     """True if `target_id` is the organization or below it."""
     if organization_id == target_id:
         return True
-    found: bool = await connection.fetchval(
-        _ABOVE + "SELECT EXISTS (SELECT FROM above WHERE organization_id = $2)", target_id, organization_id
-    )
+    found: bool = await connection.fetchval("SELECT is_within($1, $2)", organization_id, target_id)
     return found
 
 
@@ -151,63 +78,98 @@ async def insert(connection: Connection, command: Command) -> bytes | None:
     return found
 
 
-async def insert_many(connection: Connection, commands: Sequence[Command]) -> set[str]:
-    """Store commands, all or none; returns the ids of those that are new."""
-    rows = [
-        (
-            c.request_id,
-            c.kind,
-            c.slot_id,
-            c.partition,
-            c.booking_id,
-            c.organization_id,
-            c.venue_id,
-            c.party_size,
-            c.body_hash,
-            c.data,
-            c.traceparent,
-        )
-        for c in commands
-    ]
-    found = await connection.fetch(
-        """
-        INSERT INTO request (request_id, kind, slot_id, partition, booking_id, organization_id, venue_id, party_size,
-            body_hash, data, traceparent)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[],
-            $8::int[], $9::bytea[], $10::bytea[], $11::text[])
-        ON CONFLICT (request_id) DO NOTHING RETURNING request_id
-        """,
-        *(list(column) for column in zip(*rows, strict=True)),
-    )
-    return {row["request_id"] for row in found}
+async def body_hash(connection: Connection, request_id: str) -> bytes | None:
+    """The body hash of the command or booking that has this id; None if it is new."""
+    found: bytes | None = await connection.fetchval("SELECT body_hash FROM request WHERE request_id = $1", request_id)
+    return found
 
 
 async def booking(connection: Connection, request_id: str) -> asyncpg.Record | None:
-    """A booking request with its state, its last decision, and its live place in the queue; None if unknown."""
+    """A booking request with its state, its decisions, and its live place in the queue; None if unknown."""
     return await connection.fetchrow(
         """
         SELECT r.request_id, r.slot_id, r.venue_id, r.party_size, r.created_at, r.partition,
             coalesce(b.status, 'received') AS status, receipt.why AS refused, receipt.kind AS receipt,
+            (SELECT due_at FROM timer AS t WHERE t.slot_id = r.slot_id AND t.kind = 'hold' AND t.subject = r.request_id)
+                AS hold_until,
+            b.log_offset, coalesce(b.lapses, 0) AS lapses, coalesce(b.passes, 0) AS passes,
             (SELECT array_agg(d.data ORDER BY d.log_offset, d.index) FROM decision AS d
                 WHERE d.request_id = r.request_id) AS decisions,
             CASE WHEN b.status = 'waitlisted' THEN (
                 SELECT ARRAY[count(*), coalesce(sum(q.party_size), 0)] FROM booking AS q
-                WHERE q.slot_id = b.slot_id AND q.status = 'waitlisted'
-                    AND (q.second, q.rank, q.log_offset) < (b.second, b.rank, b.log_offset)
+                WHERE q.slot_id = b.slot_id AND q.status = 'waitlisted' AND (q.second, q.rank) < (b.second, b.rank)
             ) END AS before
         FROM request AS r
         LEFT JOIN booking AS b ON b.slot_id = r.slot_id AND b.request_id = r.request_id
         LEFT JOIN receipt ON receipt.slot_id = r.slot_id AND receipt.record_id = r.request_id
             AND receipt.kind <> 'repeat'
-        WHERE r.request_id = $1 AND r.kind = 'booking'
+        WHERE r.request_id = $1 AND (r.kind = 'booking' OR r.kind = 'override' AND r.booking_id IS NULL)
         """,
         request_id,
     )
 
 
+async def is_decided(connection: Connection, slot_id: str, request_id: str) -> bool:
+    """Whether a booking was answered at all: an outcome, or that it is in the draw."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM booking WHERE slot_id = $1 AND request_id = $2)", slot_id, request_id
+    )
+    return found
+
+
 async def slot(connection: Connection, slot_id: str) -> asyncpg.Record | None:
-    """A slot's live state; None if its opening was not read back."""
-    return await connection.fetchrow("SELECT * FROM slot WHERE slot_id = $1 AND kind = 'session'", slot_id)
+    """A slot's live state, with its seed once it was drawn; None if its opening was not read back."""
+    return await connection.fetchrow(
+        """
+        SELECT s.*, CASE WHEN s.draw = 'drawn' THEN (SELECT seed FROM slot_rule AS c WHERE c.slot_id = s.slot_id) END
+            AS seed
+        FROM slot AS s WHERE s.slot_id = $1 AND s.kind = 'session'
+        """,
+        slot_id,
+    )
+
+
+async def override_facts(
+    connection: Connection, organization_id: str, slot_id: str, venue_id: str, request_id: str | None
+) -> asyncpg.Record:
+    """What the door knows about an override: the venue, the slot, and the venue's request in it.
+
+    `request_id` None means the live one, if any.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT v.kind AS venue_kind, coalesce(v.town, '') AS town, is_within($1, $3) AS in_scope,
+            s.phase, s.capacity, s.taken, s.rule_version, b.request_id, b.status, b.party_size
+        FROM (SELECT 1) AS one
+        LEFT JOIN organization AS v ON v.organization_id = $3
+        LEFT JOIN slot AS s ON s.slot_id = $2 AND s.kind = 'session'
+        LEFT JOIN booking AS b ON b.slot_id = $2 AND b.venue_id = $3 AND CASE WHEN $4::text IS NULL
+            THEN b.status IN ('entered', 'waitlisted', 'promoted', 'confirmed') ELSE b.request_id = $4 END
+        LIMIT 1
+        """,
+        organization_id,
+        slot_id,
+        venue_id,
+        request_id,
+    )
+    assert row is not None
+    return row
+
+
+async def add_commands(connection: Connection, commands: Sequence[Command]) -> list[Command]:
+    """Store commands in the transaction at hand; returns those that are new."""
+    return [command for command in commands if await insert(connection, command) is None]
+
+
+async def awaited_draws(connection: Connection) -> list[asyncpg.Record]:
+    """Slots whose window has ended and that were not drawn, with the seed that was stored for them, if there is one."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT s.slot_id, s.partition, s.seed_hash, c.seed FROM slot AS s LEFT JOIN slot_rule AS c USING (slot_id)
+        WHERE s.draw = 'awaited' ORDER BY s.slot_id LIMIT 2000
+        """
+    )
+    return rows
 
 
 async def settle(connection: Connection) -> None:
@@ -250,12 +212,12 @@ async def next_offsets(connection: Connection, lane: str) -> dict[int, int]:
 
 
 async def due_timers(connection: Connection, now_ms: int, again_after_s: float) -> list[asyncpg.Record]:
-    """Timers that are due and were not appended of late, earliest first."""
+    """Timers that are due and were not appended of late, earliest first; closing before others of the same time."""
     rows: list[asyncpg.Record] = await connection.fetch(
         """
         SELECT slot_id, kind, subject, due_at, partition FROM timer
         WHERE due_at <= $1 AND (appended_at IS NULL OR appended_at < now() - make_interval(secs => $2))
-        ORDER BY due_at LIMIT 2000
+        ORDER BY due_at, kind <> 'closing' LIMIT 2000
         """,
         now_ms,
         again_after_s,

@@ -27,6 +27,23 @@ async def _booking(scene: Scene) -> Sent:
     return Sent(f"/v1/bookings/{await scene.new_booking()}")
 
 
+async def _held(scene: Scene, answer: str) -> Sent:
+    return Sent(f"/v1/bookings/{await scene.new_held()}/{answer}")
+
+
+async def _accept(scene: Scene) -> Sent:
+    return await _held(scene, "accept")
+
+
+async def _decline(scene: Scene) -> Sent:
+    return await _held(scene, "decline")
+
+
+async def _override(scene: Scene) -> Sent:
+    body = {"venue_id": scene.venue.organization_id, "party_size": 1, "explanation": "权限试验"}
+    return Sent(f"/v1/slots/{await scene.new_slot()}/overrides", body)
+
+
 async def _booking_events(scene: Scene) -> Sent:
     return Sent(f"/v1/bookings/{await scene.new_booking()}/events")
 
@@ -36,7 +53,10 @@ TABLE = {
     "POST /v1/bookings:batch": Row("venue", bound(*BOOKERS), _batch),
     f"GET {BOOKING}": Row("venue", bound(*ROLES), _booking),
     f"DELETE {BOOKING}": Row("venue", bound(*BOOKERS), _booking),
+    f"POST {BOOKING}/accept": Row("venue", bound(*BOOKERS), _accept),
+    f"POST {BOOKING}/decline": Row("venue", bound(*BOOKERS), _decline),
     f"GET {BOOKING}/events": Row("venue", bound(*ROLES), _booking_events),
+    "POST /v1/slots/{slot_id}/overrides": Row("venue", bound("center"), _override),
     "GET /v1/slots/{slot_id}": Row("venue", free(*ROLES), at("/v1/slots/{slot}")),
     "GET /v1/slots/{slot_id}/events": Row("venue", free(*ROLES), at("/v1/slots/{slot}/events")),
 }

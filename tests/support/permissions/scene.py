@@ -63,7 +63,7 @@ class Scene:
 
     async def new_slot(self) -> str:
         """A slot of one place that the door knows."""
-        (slot,) = await self.market.sessions([{"capacity": 1}], self.offer)
+        (slot,) = await self.market.sessions([{"capacity": 1}])
         await self.venue.read_back(f"/v1/slots/{slot}")
         return slot
 
@@ -73,6 +73,19 @@ class Scene:
         id = await self.venue.book(slot)
         self.stack.accepted.append({"request_id": id, "slot_id": slot, "status": 202})
         await self.venue.decided(id)
+        return id
+
+    async def new_held(self) -> str:
+        """A booking of the venue with a place that is held for it."""
+        slot = await self.new_slot()
+        other = self.market.as_venue(self.other_venue_id)
+        first = await other.book(slot)
+        await other.decided(first, "confirmed")
+        id = await self.venue.book(slot)
+        self.stack.accepted += [{"request_id": one, "slot_id": slot, "status": 202} for one in (first, id)]
+        await self.venue.decided(id, "waitlisted")
+        assert (await other.cancel(first)).status_code == 202
+        await self.venue.decided(id, "promoted")
         return id
 
     async def new_claimed(self, *, scheduled: bool = False) -> str:

@@ -1,0 +1,169 @@
+"""Routes of bookings: ask for places, one or many at a time, read what became of them, stream it, cancel."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.responses import JSONResponse
+from youai_contracts.events import BookingCancelled, BookingRequested
+from youai_runtime import keys, problems
+from youai_runtime.auth import Authenticator, Principal
+from youai_runtime.http import current_traceparent
+from youai_runtime.keys import Key
+from youai_runtime.live import Listener, LiveStream, State
+from youai_runtime.problems import Problem
+
+from youai_matching import admission, answers, batch, desk, door, ids, requests
+from youai_matching.desk import Desk
+from youai_matching.forms import BookingBody, PathId, Taken
+from youai_matching.rates import Rates
+from youai_matching.reservations import Asked
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
+Prefer = Annotated[
+    str | None, Header(description="wait=N (RFC 7240): wait up to N seconds (at most 2) for the decision, then 200")
+]
+
+MOST_WAIT_S = 2
+ENDED = ("rejected", "released", "lapsed", "displaced", "refused")
+_WAIT = re.compile(r"(?:^|[,;])\s*wait=([0-9]{1,9})\s*(?:$|[,;])")
+
+
+def add(app: FastAPI, at: Desk, authenticate: Authenticator, rates: Rates) -> None:
+    """Add the routes."""
+    caller = Annotated[Principal, Depends(authenticate)]
+
+    @app.post(
+        "/v1/bookings",
+        status_code=202,
+        response_model=Taken,
+        responses={200: {"description": "Decided within the time that `Prefer` gave: as GET answers"}},
+    )
+    async def request_booking(
+        body: BookingBody, who: caller, response: Response, key: Key = None, prefer: Prefer = None
+    ) -> Any:
+        who.require("venue-staff", "center")
+        rates.count(who)
+        request_id = ids.command_id("booking", who.organization_id, "bookings", keys.required(key))
+        wait_s = _preferred_wait(prefer)
+        listener = at.listeners.join(body.slot_id) if wait_s else None  # before it is asked: no answer is missed
+        try:
+            await _ask(at, who, body, request_id)
+            if listener is not None and await _decided_within(at, listener, request_id, wait_s):
+                told = await told_now(at, await at.own_booking(who, request_id))
+                headers = {"Location": f"/v1/bookings/{request_id}", "Preference-Applied": f"wait={wait_s}"}
+                return JSONResponse(told, 200, headers)
+        finally:
+            if listener is not None:
+                at.listeners.leave(listener)
+        response.headers["Location"] = f"/v1/bookings/{request_id}"
+        return Taken(request_id=request_id)
+
+    @app.post("/v1/bookings:batch", response_model=None)
+    async def request_bookings(body: batch.BatchBody, who: caller, request: Request) -> dict[str, Any]:
+        who.require("venue-staff", "center")
+        rates.count(who, -(-len(body.items) // batch.ITEMS_A_WRITE))
+        english = problems.wants_english(request.headers.get("accept-language", ""))
+        return await batch.take(at, who, body, english)
+
+    @app.get("/v1/bookings/{request_id}")
+    async def read_booking(request_id: PathId, who: caller) -> dict[str, Any]:
+        return await told_now(at, await at.own_booking(who, request_id))
+
+    @app.delete("/v1/bookings/{request_id}", status_code=202, response_model=Taken)
+    async def cancel_booking(request_id: PathId, who: caller, key: Key = None) -> Taken:
+        who.require("venue-staff", "center")
+        rates.count(who)
+        row = await at.own_booking(who, request_id)
+        command_id = ids.command_id(
+            "cancel", who.organization_id, f"cancel {request_id}", keys.required(key or "cancel")
+        )
+        digest = ids.body_hash(request_id)
+        if await at.is_taken(command_id, digest):
+            return Taken(request_id=command_id)
+        if row["status"] == "received":
+            raise admission.undecided()
+        if row["status"] in ENDED:
+            raise Problem(
+                409, "ended", "这份点单已经结束，没有可取消的。", "This booking has ended: there is nothing to cancel."
+            )
+        event = BookingCancelled(slot_id=row["slot_id"], request_id=request_id, actor=desk.actor(who))
+        await at.take(command_id, "cancel", event, row, digest)
+        return Taken(request_id=command_id)
+
+    @app.get("/v1/bookings/{request_id}/events", response_model=None)
+    async def booking_events(request_id: PathId, who: caller, last: LastEventId = None) -> LiveStream:
+        row = await at.own_booking(who, request_id)
+        listener = at.listen(row["slot_id"])
+
+        async def look() -> State:
+            async with at.pool.acquire() as connection:
+                now = await requests.booking(connection, request_id)
+                slot = await requests.slot(connection, row["slot_id"])
+                assert now is not None
+                told = answers.booking(at.rules, now, await at.stories.of(connection, now))
+            sequence = str(slot["sequence"]) if slot else "0"
+            return State("end" if told["status"] in ENDED else "booking", msgspec.json.encode(told).decode(), sequence)
+
+        return LiveStream(at.listeners, listener, look, last)
+
+
+async def told_now(at: Desk, row: Any) -> dict[str, Any]:
+    """A booking as it is told, with the server's time beside it."""
+    async with at.pool.acquire() as connection:
+        story = await at.stories.of(connection, row)
+    return answers.booking(at.rules, row, story) | {"server_time": desk.server_time()}
+
+
+def asked(at: Desk, who: Principal, body: BookingBody, request_id: str) -> Asked:
+    """A booking as the database takes it in."""
+    venue_id = body.venue_id or who.organization_id
+    partition, is_open = at.is_open(body.slot_id)
+    event = BookingRequested(
+        slot_id=body.slot_id,
+        request_id=request_id,
+        venue_id=venue_id,
+        town="",
+        party_size=body.party_size,
+        auto_accept=body.auto_accept,
+        requested_at=datetime.now(UTC),
+        actor=desk.actor(who),
+    )
+    more = (True,) if body.overlap_ok else ()  # a key that was first used before this field was there stays good
+    digest = ids.body_hash(body.slot_id, venue_id, body.party_size, body.auto_accept, *more)
+    return Asked(event, partition, body.overlap_ok, is_open, digest, current_traceparent())
+
+
+async def _ask(at: Desk, who: Principal, body: BookingBody, request_id: str) -> None:
+    wanted = asked(at, who, body, request_id)
+    answer = await at.collector.take(wanted)
+    if not admission.accept(answer, wanted.body_hash, body.party_size):
+        return
+    assert answer.data is not None
+    try:
+        await at.appender.append(door.whole(wanted.event, answer.data, wanted.traceparent), wanted.partition)
+    except door.Unknown:
+        raise admission.unknown() from None
+
+
+def _preferred_wait(prefer: str | None) -> int:
+    found = _WAIT.search(prefer or "")
+    return min(int(found[1]), MOST_WAIT_S) if found else 0
+
+
+async def _decided_within(at: Desk, listener: Listener, request_id: str, wait_s: int) -> bool:
+    """Whether the booking is decided before `wait_s` seconds are over; looks when its slot is told of, at most."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        listener.wake.clear()
+        async with at.pool.acquire() as connection:
+            if await requests.is_decided(connection, listener.key, request_id):
+                return True
+        left = until - loop.time()
+        if left <= 0:
+            return False
+        await listener.woken(left)

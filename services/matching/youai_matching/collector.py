@@ -1,0 +1,72 @@
+"""Gathers bookings that arrive one by one while a statement runs: all of them go into the next one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from youai_runtime import logs, problems
+from youai_runtime.database import Pool
+from youai_runtime.errors import is_database_transient, may_be_committed
+
+from youai_matching import admission, reservations
+from youai_matching.reservations import Answer, Asked, Numbers
+
+log = logs.get(__name__)
+
+MOST_WAITING = 2_000
+MOST_AT_ONCE = 250
+"""Bookings in one statement: few enough that the first of them does not wait long for the last."""
+
+
+class Collector:
+    """Takes bookings in, many a statement, each with its own answer. There is no timer: what is there goes."""
+
+    def __init__(self, pool: Pool, numbers: Numbers) -> None:
+        self._pool = pool
+        self._numbers = numbers
+        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def take(self, asked: Asked) -> Answer:
+        """What became of one booking. Raises 503 where nothing was written, 504 where that is not known."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise problems.unavailable(admission.soon())
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, future))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def take_all(self, asked: Sequence[Asked]) -> list[Answer]:
+        """What became of many that came in one call, in their order, in a statement of their own; raises as `take`."""
+        sent = False
+        try:
+            async with self._pool.acquire() as connection:
+                sent = True
+                return await reservations.take(connection, self._numbers, asked)
+        except Exception as error:
+            if not (sent and may_be_committed(error)):
+                raise
+            log.warning("rows-unknown", bookings=len(asked), error=repr(error))
+            raise admission.unknown() from None
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            await self._settle(batch)
+
+    async def _settle(self, batch: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self.take_all([asked for asked, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not (isinstance(error, problems.Problem) or is_database_transient(error)):
+                for one in batch:  # one of them does not fit: the others shall not suffer for it
+                    await self._settle([one])
+                return
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

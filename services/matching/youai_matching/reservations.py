@@ -1,0 +1,174 @@
+"""Bookings taken in and reserved, many a statement, and reserved again for a hold: functions of migration 0004."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from youai_contracts import codec
+from youai_contracts.events import BookingRequested
+from youai_runtime.database import Connection
+
+from youai_matching.domain.rules import RuleVersion
+from youai_matching.requests import Facts
+
+_TAKE = f"SELECT * FROM take_bookings({', '.join(f'${number}' for number in range(1, 22))})"
+_AGAIN = "SELECT * FROM reserve_again($1, $2, $3, $4, $5)"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A booking that is asked for. `is_open` says that its part of the log takes appends.
+
+    `event` lacks `town` and `points`, which the database puts in.
+    """
+
+    event: BookingRequested
+    partition: int
+    overlap_ok: bool
+    is_open: bool
+    body_hash: bytes
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of it: `taken` with the record's data; else why not, for admission.py to say in words.
+
+    known: the id is there already; refused: by `facts`; obstacle: a limit or another session; shut: the log is.
+    """
+
+    verdict: Literal["known", "refused", "obstacle", "shut", "taken"]
+    facts: Facts
+    now_ms: int
+    obstacle: dict[str, Any] | None
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A booking that was to be reserved again: taken, obstacle (and which), or not-held."""
+
+    request_id: str
+    verdict: Literal["taken", "obstacle", "not-held"]
+    obstacle: dict[str, Any] | None
+
+
+class Numbers:
+    """Limits and points of every rule version, as the database takes them: null where a version has none."""
+
+    def __init__(self, versions: Iterable[RuleVersion]) -> None:
+        known = [version for version in versions if version.limits is not None or version.points is not None]
+        self._points = [version.points for version in known]
+        self._forgiven = [None if points is None else points.forgiven for points in self._points]
+        offsets = [version.calendar.utc_offset_ms if version.calendar else 0 for version in known]
+        self.limits = (
+            [version.version for version in known],
+            [version.limits.per_offer if version.limits else None for version in known],
+            [version.limits.per_month if version.limits else None for version in known],
+            offsets,
+        )
+
+    def at(self, now_ms: int) -> tuple[list[Any], ...]:
+        """Limits, since when a point counts, and how many are forgiven."""
+        since = [None if points is None else now_ms - points.gone_after_ms for points in self._points]
+        return *self.limits, since, self._forgiven
+
+
+async def take(connection: Connection, numbers: Numbers, asked: Sequence[Asked]) -> list[Answer]:
+    """Take bookings in, in order, all in one transaction; the answers are in the order of `asked`."""
+    now_ms = int(time.time() * 1000)
+    rows = await connection.fetch(_TAKE, now_ms, *numbers.at(now_ms), *map(list, zip(*map(_row, asked), strict=True)))
+    return [
+        Answer(
+            row["verdict"],
+            Facts(
+                venue_kind=row["venue_kind"],
+                in_scope=row["in_scope"],
+                phase=row["slot_phase"],
+                capacity=row["slot_capacity"] or 0,
+                opens_at=row["slot_opens_at"] or 0,
+                closes_at=row["slot_closes_at"] or 0,
+                body_hash=row["first_body"],
+            ),
+            now_ms,
+            row["obstacle"] and msgspec.json.decode(row["obstacle"]),
+            row["taken_data"],
+        )
+        for row in rows
+    ]
+
+
+def _row(asked: Asked) -> tuple[Any, ...]:
+    event = asked.event
+    # A quote inside a string is escaped, so these are the fields themselves, wherever they stand.
+    head, town, rest = codec.encode_data(event).decode().partition('"town":""')
+    middle, points, tail = rest.partition('"points":0')
+    assert town, "the event has a town already"
+    assert points, "the event has points already"
+    return (
+        event.request_id,
+        event.actor.organization_id,
+        event.venue_id,
+        event.slot_id,
+        asked.partition,
+        event.party_size,
+        event.auto_accept,
+        asked.overlap_ok,
+        asked.is_open,
+        asked.body_hash,
+        head + town[:-2],
+        middle + points[:-1],
+        tail,
+        asked.traceparent,
+    )
+
+
+async def again(connection: Connection, numbers: Numbers, request_ids: Sequence[str]) -> list[Again]:
+    """Reserve bookings whose places are held once more, in the transaction at hand; one answer each."""
+    rows = await connection.fetch(_AGAIN, *numbers.limits, list(request_ids))
+    return [
+        Again(row["held_id"], row["verdict"], row["obstacle"] and msgspec.json.decode(row["obstacle"])) for row in rows
+    ]
+
+
+async def follow(connection: Connection, decided: dict[str, tuple[int, bool]]) -> None:
+    """Keep reservations as decided: by request, the last sequence that spoke of it, and whether it is reserved then.
+
+    What was reserved again after that decision stays. A confirmed one stands in its session's own time.
+    """
+    cleared = [(request_id, sequence) for request_id, (sequence, reserved) in decided.items() if not reserved]
+    kept = [(request_id, sequence) for request_id, (sequence, reserved) in decided.items() if reserved]
+    if cleared:
+        await connection.execute(
+            """
+            UPDATE request AS r SET reserved = false
+            FROM unnest($1::text[], $2::bigint[]) AS d (request_id, sequence)
+            WHERE r.request_id = d.request_id AND r.reserved AND r.reserved_since < d.sequence
+            """,
+            *map(list, zip(*cleared, strict=True)),
+        )
+    if kept:
+        await connection.execute(
+            """
+            UPDATE request AS r SET reserved = true, reserved_since = greatest(r.reserved_since, d.sequence),
+                offer_id = s.offer_id, starts_at = s.starts_at, ends_at = s.ends_at
+            FROM unnest($1::text[], $2::bigint[]) AS d (request_id, sequence), slot AS s
+            WHERE r.request_id = d.request_id AND s.slot_id = r.slot_id
+                AND (NOT r.reserved OR (r.starts_at, r.ends_at) IS DISTINCT FROM (s.starts_at, s.ends_at))
+            """,
+            *map(list, zip(*kept, strict=True)),
+        )
+
+
+async def auto_accepts(connection: Connection, request_ids: Sequence[str]) -> dict[str, Any]:
+    """Those of the requests whose venue wants holds accepted for it: slot, partition, organization, venue, size."""
+    rows = await connection.fetch(
+        """
+        SELECT request_id, slot_id, partition, organization_id, venue_id, party_size, traceparent FROM request
+        WHERE request_id = ANY($1::text[]) AND auto_accept
+        """,
+        list(request_ids),
+    )
+    return {row["request_id"]: row for row in rows}
