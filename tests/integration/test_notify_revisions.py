@@ -1,14 +1,19 @@
 """Notify and sessions that change: whoever has places or waits is told once, whichever topic is read first."""
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import youai_notify
 from youai_contracts.events import Decision, Event
+from youai_runtime import database
 from youai_runtime.work import Record
 
+from tests.support.catalog_alone import database_of as plain_database_of
 from tests.support.client import Caller
 from tests.support.market import Market, new_id
 from tests.support.notify_alone import Alone, apply, database_of, serving
@@ -169,6 +174,33 @@ async def test_a_change_waits_for_who_tells_of_a_booking(alone: Alone) -> None:
         await eventually(is_over_or_waits, 10, "the change is over or waits for the booking")
     await task
     assert await alone.kinds("v") == ["booking-confirmed", "session-revised"]
+
+
+async def test_what_was_told_before_this_version_says_who_is_live(stack: Stack, tmp_path: Path) -> None:
+    """An upgrade: bookings that were told by the version before are known to the one that tells of changes."""
+    folder = Path(youai_notify.__file__).parent / "migrations"
+    for name in ("0001-notify.sql", "0002-traces.sql"):
+        shutil.copy(folder / name, tmp_path)
+    async with plain_database_of(stack, "template1", "notify") as (_name, dsn):
+        await database.migrate(dsn, tmp_path)
+        rows = [("a", "confirmed"), ("b", "waitlisted"), ("b", "promoted"), ("c", "confirmed"), ("c", "released")]
+        rows += [("d", "rejected"), ("e", "confirmed"), ("e", "rejected")]
+        async with serving(stack, dsn) as old:
+            await old.pool.execute("INSERT INTO recipient SELECT unnest('{a,b,c,d,e}'::text[]), 99")
+            for n, (venue, outcome) in enumerate(rows):
+                await old.pool.execute(
+                    "INSERT INTO inbox (notification_id, recipient_id, position, kind, subject_id, source_topic,"
+                    " source_id, title_zh, title_en, body_zh, body_en, occurred_at)"
+                    " VALUES ($1, $2, $3, $4, 'slot-1', 't', $1, '', '', '', '', now())",
+                    f"n-{n}",
+                    venue,
+                    n,
+                    f"booking-{outcome}",
+                )
+        await database.migrate(dsn, folder)
+        async with serving(stack, dsn) as alone:
+            await alone.read(offer(), session(), of("b", "released", "cancelled"), revised(capacity=2))
+            assert await recipients(alone) == {"a": 1, "e": 1}
 
 
 async def test_a_change_goes_from_the_provider_to_the_venues_and_the_pages(stack: Stack, market: Market) -> None:

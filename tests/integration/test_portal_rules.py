@@ -1,6 +1,7 @@
 """Portal's tables under the rules of draws, holds and changed sessions: what is read of them is what the topics say."""
 
 import random
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -229,3 +230,21 @@ async def test_the_rows_are_what_the_decisions_fold_to(pool: database.Pool, seed
     assert row["waiting_places"] == sum(1 + len(venue) for venue, state in states.items() if state == "waitlisted")
     lost = [venue for venue, state in states.items() if state == "waitlisted" or state in domain.ENDED]
     assert await unmet(pool) == (len(lost), sum(1 + len(venue) for venue in lost))
+
+
+async def test_who_waited_before_this_version_keeps_its_place(stack: Stack, tmp_path: Path) -> None:
+    """An upgrade: the queue was ordered by places in the log, and is ordered by decisions now."""
+    folder = Path(youai_portal.__file__).parent / "migrations"
+    for path in folder.glob("000[123]-*.sql"):
+        shutil.copy(path, tmp_path)
+    async with database_of(stack, "template1", "portal") as (_name, dsn):
+        await database.migrate(dsn, tmp_path)
+        pool = await database.connect_pool(dsn, name="test", size=4)
+        insert = "INSERT INTO booking VALUES ($1, 'slot-1', $2, 1, $3, 'x', '', '', $4, $5, '2026-11-24', '2026-11-24')"
+        for venue, status, sequence, offset in (("a", "waitlisted", 3, 900), ("b", "waitlisted", 4, 700)):
+            await pool.execute(insert, f"r-{venue}", venue, status, sequence, offset)
+        await database.migrate(dsn, folder)
+        await read(pool, offer(), session())
+        await read(pool, of("c", "waitlisted", 5, place=3), of("d", "displaced", 6, place=1))
+        assert [(await own(pool, venue))["place"] for venue in "dabc"] == [1, 2, 3, 4]
+        pool.terminate()
