@@ -78,7 +78,7 @@ class Scene:
     async def new_held(self) -> str:
         """A booking of the venue with a place that is held for it."""
         slot = await self.new_slot()
-        other = self.market.as_venue(self.other_venue_id)
+        other = await self.market.venue()
         first = await other.book(slot)
         await other.decided(first, "confirmed")
         id = await self.venue.book(slot)
