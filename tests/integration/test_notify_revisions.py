@@ -199,7 +199,8 @@ async def test_what_was_told_before_this_version_says_who_is_live(stack: Stack, 
                 )
         await database.migrate(dsn, folder)
         async with serving(stack, dsn) as alone:
-            await alone.read(offer(), session(), of("b", "released", "cancelled"), revised(capacity=2))
+            await alone.read(of("b", "released", "cancelled"))
+            await alone.read(offer(), session(), revised(capacity=2))
             assert await recipients(alone) == {"a": 1, "e": 1}
 
 
