@@ -83,3 +83,19 @@ def test_it_imports_the_standard_library_alone_and_stays_short() -> None:
         imported = {text.split()[1].split(".")[0] for text in lines if text.lstrip().startswith(("import ", "from "))}
         assert imported <= sys.stdlib_module_names | {"verifier"}
         assert len(lines) <= 400
+
+
+def test_youai_verify_passes_words_and_exit_code_on(rush: Export, tmp_path: Path) -> None:
+    def youai(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "youai_stack", "verify", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8", timeout=60)
+
+    folder = str(rush.write(tmp_path))
+    true = youai(folder, "--venue", "v3")
+    assert true.returncode == 0
+    assert "单位 v3" in true.stdout
+    assert "属实" in true.stdout
+    here(rush, 2)["data"]["place"] = 9
+    rush.write(tmp_path)
+    assert youai(folder).returncode == 1
+    assert youai(str(tmp_path / "none")).returncode == 2
