@@ -202,8 +202,8 @@ def test_a_decision_says_what_it_waits_for_and_fails_loudly_without_it() -> None
 def test_a_hold_says_until_when_and_where_to_accept() -> None:
     held = one(HELD, VENUE).words
     assert held.title_zh == "名额已为您保留，请确认：亲子烘焙"
-    assert held.body_zh.endswith("请在2026年12月5日 12:30之前确认或放弃：/bookings/request-1")  # the city's time
-    assert held.body_en.endswith("by 2026-12-05 12:30: /bookings/request-1")
+    assert held.body_zh.endswith("期限：2026年12月5日 12:30，办理：/bookings/request-1")  # the city's time
+    assert held.body_en.endswith("Until 2026-12-05 12:30, here: /bookings/request-1")
     at_once = one(booking("promoted", "place-freed"), VENUE).words
     assert at_once.title_zh == "递补成功：亲子烘焙"
     assert "/bookings/" not in at_once.body_zh

@@ -110,9 +110,8 @@ TEXTS: dict[str, Words] = {
     "booking-promoted held": Words(
         "名额已为您保留，请确认：{title}",
         "Places are held for you, please accept: {title}",
-        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}请在{until_zh}之前确认或放弃：/bookings/{request}",
-        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en} Please accept or "
-        "decline by {until_en}: /bookings/{request}",
+        "“{title}”，{at_zh}，{place}，{party}个名额。{reason_zh}期限：{until_zh}，办理：/bookings/{request}",
+        "“{title}”, {at_en}, {place}, {party} place(s). {reason_en} Until {until_en}, here: /bookings/{request}",
     ),
     "booking-lapsed": Words(
         "保留过期，排到候补第{queue}位：{title}",
