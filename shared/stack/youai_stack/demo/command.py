@@ -29,6 +29,7 @@ from youai_stack.demo.market import market
 from youai_stack.demo.month import Month, Told
 from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
 from youai_stack.demo.rush import Rush, Tally
+from youai_stack.demo.scenes import Scenes, short_rules
 from youai_stack.demo.watch import Watch
 from youai_stack.display import Display
 from youai_stack.errors import StackError
@@ -93,9 +94,15 @@ def killed_in(phase: faults.Phase, targets: list[str]) -> list[str]:
 
 def _run(home: Home, console: Console, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
     begun = time.monotonic()
+    os.environ |= {"YOUAI_RULES": short_rules(rules_folder(home)), "YOUAI_RULES_FOLDER": str(rules_folder(home))}
     with Display(console) as display:
         up = launch.up(home, with_parent=True, on_progress=display.on_progress)
     return asyncio.run(Demo(home, console, up, begun).run(demands, requests, targets))
+
+
+def rules_folder(home: Home) -> Path:
+    """Where the demonstration's own rule version lies."""
+    return home.path / "rules"
 
 
 def _stay(home: Home, console: Console) -> None:
@@ -217,12 +224,14 @@ class Demo:
     ) -> None:
         sends = plan_rush(city, requests, run)
         rush = Rush(calls, watch, self.tally)
+        scenes = Scenes(calls, city, sends, run)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             showing = group.create_task(self._show(progress, bars, watch))
             work: list[Awaitable[None]] = [
                 rush.run(sends),
+                scenes.play(started),
                 self._kill("rush", targets, watch, started, RUSH_SECONDS / 4, KILL_EVERY_S),
             ]
             await asyncio.gather(*work)
@@ -244,11 +253,11 @@ class Demo:
             self.kills.append(await faults.kill(self.home, phase, target, watch, self.tally, started))
 
     async def _settle(self, progress: Progress, watch: Watch) -> None:
-        """Wait until every request that was taken has its first outcome."""
+        """Wait until every request that was taken has its first outcome, and nothing is held for anybody any more."""
         bar = progress.add_task("settled", total=len(self.tally.accepted))
         deadline = time.monotonic() + SETTLE_S
         while True:
-            left = sum(1 for request_id in self.tally.accepted if request_id not in watch.first)
+            left = sum(1 for request_id in self.tally.accepted if request_id not in watch.first) + len(watch.held)
             progress.update(bar, completed=len(self.tally.accepted) - left)
             if not left or time.monotonic() > deadline:
                 return
@@ -262,7 +271,7 @@ class Demo:
             folder = self.home.path / "export"
             folder.mkdir()
             exported, month = await self._export(folder)
-            found = await verdict.verify(folder, self.tally.told)
+            found = await verdict.verify(folder, self.tally.told, rules_folder(self.home))
             found |= await asyncio.to_thread(market, folder)
         report = {
             "offers_published": len(city.offers),
@@ -276,6 +285,8 @@ class Demo:
             "attempts": {str(status): count for status, count in sorted(self.attempts.by_status.items())},
             "gave_up": self.attempts.gave_up,
             "cancelled": self.tally.cancelled,
+            "holds_accepted": self.tally.holds_accepted,
+            "holds_declined": self.tally.holds_declined,
             "kills": [kill.as_json() for kill in self.kills],
             "exported_records": exported,
             "verifier_agrees": found["ok"],

@@ -3,7 +3,7 @@
 import csv
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import resources
 from typing import Any
@@ -16,6 +16,14 @@ REPEAT_SHARE = 0.1
 CANCEL_SHARE = 0.03
 PARTY_SIZES = (1, 2, 3, 4, 5, 6)
 PARTY_WEIGHTS = (46, 27, 13, 7, 4, 3)
+ANSWERS = ("accept", "auto", "decline", "never")
+ANSWER_WEIGHTS = (60, 15, 10, 15)
+"""What a venue does to which places are held: accept, have accepted by the door, decline, let it lapse."""
+DRAWN_OFFER = "offer-mind-01"
+"""Its sessions are drawn, not first come, first served."""
+SHARED_SESSION, SHARES = "session-sports-11-01", {"锦丰镇": 8, "大新镇": 4}
+CUT_SESSION, CUT_TO = "session-women-federation-01-01", 40
+OVERRIDE_SESSION = "session-women-federation-02-03"
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,17 @@ class City:
 
 @dataclass(frozen=True)
 class Send:
-    """One POST of the rush: seconds from the start, who asks, for what, under which key; `cancels` much later."""
+    """One POST of the rush: seconds from the start, who asks, for what, under which key.
+
+    `answer` is what it does when places are held for it; `cancels`: some seconds after the decision it gives back.
+    """
 
     at: float
     venue_id: str
     slot_id: str
     party_size: int
     key: str
+    answer: str
     cancels: bool
 
 
@@ -50,6 +62,7 @@ def read_city(opens_at: datetime) -> City:
     organizations = list(_rows("organizations.csv"))
     offers = tuple(
         {name: row[name] for name in ("offer_id", "provider_id", "category", "title", "description", "audience")}
+        | {"mode": "draw" if row["offer_id"] == DRAWN_OFFER else "arrival"}
         for row in _rows("offers.csv")
     )
     sessions: dict[str, list[dict[str, Any]]] = {offer["offer_id"]: [] for offer in offers}
@@ -67,6 +80,7 @@ def read_city(opens_at: datetime) -> City:
                 "starts_at": _text(starts),
                 "ends_at": _text(ends),
                 "venue_name": row["place"],
+                "town_shares": SHARES if row["session_id"] == SHARED_SESSION else {},
             }
         )
         weights[row["session_id"]] = int(row["popularity"])
@@ -102,12 +116,13 @@ def plan_rush(city: City, requests: int, run: str) -> list[Send]:
                 slot_id=slot_id,
                 party_size=chance.choices(PARTY_SIZES, PARTY_WEIGHTS)[0],
                 key=f"{run}-{number}",
+                answer=chance.choices(ANSWERS, ANSWER_WEIGHTS)[0],
                 cancels=chance.random() < CANCEL_SHARE,
             )
         )
     for again in chance.choices(sends, k=requests - fresh):
         later = min(again.at + chance.expovariate(1.0), RUSH_SECONDS)
-        sends.append(Send(later, again.venue_id, again.slot_id, again.party_size, again.key, cancels=False))
+        sends.append(replace(again, at=later, cancels=False))
     return sorted(sends, key=lambda send: send.at)
 
 

@@ -28,6 +28,8 @@ class Tally:
     """Request ids that got 202, with the time (monotonic) of that answer."""
     told: list[dict[str, object]] = field(default_factory=list)
     cancelled: int = 0
+    holds_accepted: int = 0
+    holds_declined: int = 0
 
 
 class Rush:
@@ -42,6 +44,9 @@ class Rush:
         self._calls = calls
         self._watch = watch
         self._tally = tally
+        self._by_request: dict[str, Send] = {}
+        self._answers: set[asyncio.Task[None]] = set()
+        watch.on_held = self._held
 
     async def run(self, sends: list[Send]) -> None:
         """Send everything at its time and return when every client has its answer."""
@@ -68,7 +73,13 @@ class Rush:
                 "/v1/bookings",
                 (send.venue_id, "venue-staff"),
                 key=send.key,
-                body={"slot_id": send.slot_id, "venue_id": send.venue_id, "party_size": send.party_size},
+                body={
+                    "slot_id": send.slot_id,
+                    "venue_id": send.venue_id,
+                    "party_size": send.party_size,
+                    "auto_accept": send.answer == "auto",
+                    "overlap_ok": True,
+                },
             )
         finally:
             tally.in_flight -= 1
@@ -78,6 +89,7 @@ class Rush:
             return
         request_id = str(answer["request_id"])
         tally.accepted.setdefault(request_id, time.monotonic())
+        self._by_request[request_id] = send
         tally.told.append({"request_id": request_id, "slot_id": send.slot_id, "status": 202})
         if send.cancels:
             await self._cancel(send, request_id)
@@ -99,3 +111,24 @@ class Rush:
         )
         if status == 202:
             self._tally.cancelled += 1
+
+    def _held(self, request_id: str) -> None:
+        """Places are held for somebody: who answers at all does so some seconds later."""
+        send = self._by_request.get(request_id)
+        if send is not None and send.answer in ("accept", "decline"):
+            task = asyncio.create_task(self._answer(send, request_id))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+
+    async def _answer(self, send: Send, request_id: str) -> None:
+        await asyncio.sleep(random.uniform(0.5, 4))
+        status, _ = await self._calls.ask(
+            "matching",
+            "POST",
+            f"/v1/bookings/{request_id}/{send.answer}",
+            (send.venue_id, "venue-staff"),
+            key=f"{send.key}-{send.answer}",
+        )
+        if status == 202:
+            self._tally.holds_accepted += send.answer == "accept"
+            self._tally.holds_declined += send.answer == "decline"

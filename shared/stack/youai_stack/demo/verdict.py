@@ -30,10 +30,10 @@ async def export_all(bootstrap: str, folder: Path) -> dict[str, int]:
     return counts
 
 
-async def verify(folder: Path, told: list[dict[str, object]]) -> dict[str, Any]:
+async def verify(folder: Path, told: list[dict[str, object]], rules: Path) -> dict[str, Any]:
     """The verifier's findings on an export, as a process of its own that imports nothing of ours.
 
-    `told` is what clients were told. Raises StackError if it cannot read the export.
+    `told` is what clients were told; `rules` a folder of rule versions. Raises StackError if it cannot read the export.
     """
     accepted = folder / "accepted.jsonl"
     accepted.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
@@ -42,6 +42,8 @@ async def verify(folder: Path, told: list[dict[str, object]]) -> dict[str, Any]:
         "-I",
         str(root.path() / "verifier" / "verify.py"),
         str(folder),
+        "--rules",
+        str(rules),
         "--accepted",
         str(accepted),
         "--json",

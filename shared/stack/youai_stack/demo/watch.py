@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,12 +11,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from youai_contracts import topics
 
-FIRST_OUTCOMES = ("confirmed", "waitlisted", "rejected")
-
 
 class _Seen(msgspec.Struct):
     request_id: str
     outcome: str
+    place: int | None = None
+    hold_until: str | None = None
 
 
 class Watch:
@@ -29,6 +30,8 @@ class Watch:
         self.last: dict[str, str] = {}
         self.outcomes: Counter[str] = Counter()
         self.by_partition: dict[int, float] = {}
+        self.held: dict[str, str] = {}  # requests for which places are held, and until when
+        self.on_held: Callable[[str], None] | None = None
         self.changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -67,8 +70,14 @@ class Watch:
             self._high_water[partition] = position
             seen = self._decode(record.value)
             self.outcomes[seen.outcome] += 1
-            self.last[seen.request_id] = seen.outcome
-            if seen.outcome in FIRST_OUTCOMES:
+            # Lapsed or displaced into the queue, one waits again.
+            self.last[seen.request_id] = seen.outcome if seen.place is None else "waitlisted"
+            if seen.outcome != "entered":
                 self.first.setdefault(seen.request_id, now)
+            self.held.pop(seen.request_id, None)
+            if seen.hold_until is not None:
+                self.held[seen.request_id] = seen.hold_until
+                if self.on_held is not None:
+                    self.on_held(seen.request_id)
         self.by_partition[partition] = now
         self.changed.set()
