@@ -134,6 +134,13 @@ DRAWS: dict[str, list[Step]] = {
         (closed(), [released(1, "session-cancelled", 0), released(2, "session-cancelled", 0)]),
         (WINDOW, []),
     ],
+    "opened late, the window begins then": [
+        (draw() | {"ms": HOUR}, []),
+        (ask(1, ms=HOUR), [entered(1)]),
+        (fired(HOUR, 60_000, "window"), []),
+        (fired(HOUR + 60_000, HOUR + 60_000, "window"), []),
+        (reveal(SEED, 2 * HOUR), [said(1, "confirmed drawn", 1)]),
+    ],
     "an opening that moves takes the window along": [
         (draw(), []),
         (revise(-HOUR, opens_at=at(NINE + HOUR)), []),
@@ -211,6 +218,22 @@ CUTS: dict[str, list[Step]] = {
         (lapse(5, DAY, 0), []),
         (revise(capacity=3), [held(4, 2, NEXT_DAY), held(5, 3, NEXT_DAY)]),
         (ask(8), [wait(8, 3, 2, 3)]),
+    ],
+    "a hold goes before a confirmed one that is newer": [
+        (session(2), []),
+        *[(ask(n), [yes(n, n)]) for n in (1, 2)],
+        (ask(3), [wait(3, 1, 0, 2)]),
+        (cancel(1), [released(1, "cancelled", 1), held(3, 2, NEXT_DAY)]),
+        (override(9, capacity=3), [said(9, "confirmed override", 3)]),
+        (revise(capacity=2), [said(3, "displaced capacity-cut", 2, 1, 0)]),
+    ],
+    "whoever is displaced is of the first class": [
+        (session(2), []),
+        (ask(1), [yes(1, 1)]),
+        (of(ask(2), points=3), [yes(2, 2)]),
+        (ask(3), [wait(3, 1, 0, 2)]),
+        (revise(capacity=1), [said(2, "displaced capacity-cut", 1, 1, 0)]),
+        (revise(capacity=2), [held(2, 2, NEXT_DAY)]),
     ],
     "accepted last is newest": [
         (session(2), []),

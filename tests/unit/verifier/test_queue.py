@@ -88,6 +88,17 @@ SHARES: dict[str, list[Step]] = {
         (cancel(4), [released(4, "cancelled", 0)]),
         (town(5, "大新镇"), [yes(5, 1)]),
     ],
+    "within a town, passes count as ever": [
+        (session(4, town_shares={"大新镇": 3}), []),
+        (town(1, "塘桥镇"), [yes(1, 1)]),
+        (town(2, "大新镇", 4), [wait(2, 1, 0, 1)]),
+        *[
+            step
+            for n in (3, 4, 5)
+            for step in [(town(n, "大新镇"), [yes(n, 2)]), (cancel(n), [released(n, "cancelled", 1)])]
+        ],
+        (town(6, "大新镇"), [kept(6, 2, 4, 1)]),
+    ],
     "opened within 72 hours, there are no shares": [
         (session(2, starts=3 * DAY - HOUR, town_shares={"大新镇": 2}), []),
         (town(1, "塘桥镇", 2), [yes(1, 2)]),
