@@ -10,6 +10,7 @@ from youai_runtime.problems import Problem
 
 from youai_matching import admission, bookings, door, ids
 from youai_matching.desk import Desk
+from youai_matching.direct import Wanted
 from youai_matching.forms import BookingBody
 from youai_matching.reservations import Answer, Asked
 
@@ -63,7 +64,8 @@ async def take(at: Desk, who: Principal, body: BatchBody, english: bool) -> dict
 
 def _item(at: Desk, who: Principal, body: BatchItem) -> _Item:
     request_id = ids.command_id("booking", who.organization_id, "bookings", body.idempotency_key)
-    return _Item(body, bookings.asked(at, who, body, request_id))
+    wanted = Wanted(**body.model_dump(exclude={"idempotency_key"}))
+    return _Item(body, bookings.asked(at, who, wanted, request_id))
 
 
 def _accepted(item: _Item, answer: Answer) -> bool:

@@ -16,8 +16,9 @@ from youai_runtime.keys import Key
 from youai_runtime.live import Listener, LiveStream, State
 from youai_runtime.problems import Problem
 
-from youai_matching import admission, answers, batch, desk, door, ids, requests
+from youai_matching import admission, answers, batch, desk, direct, door, ids, requests
 from youai_matching.desk import Desk
+from youai_matching.direct import Wanted
 from youai_matching.forms import BookingBody, PathId, Taken
 from youai_matching.rates import Rates
 from youai_matching.reservations import Asked
@@ -36,31 +37,34 @@ def add(app: FastAPI, at: Desk, authenticate: Authenticator, rates: Rates) -> No
     """Add the routes."""
     caller = Annotated[Principal, Depends(authenticate)]
 
+    async def book(wanted: Wanted, who: Principal, key: str | None, prefer: str | None) -> direct.Answer:
+        who.require("venue-staff", "center")
+        rates.count(who)
+        request_id = ids.command_id("booking", who.organization_id, "bookings", keys.required(key))
+        headers = {"location": f"/v1/bookings/{request_id}"}
+        wait_s = _preferred_wait(prefer)
+        listener = at.listeners.join(wanted.slot_id) if wait_s else None  # before it is asked: no answer is missed
+        try:
+            await _ask(at, who, wanted, request_id)
+            if listener is not None and await _decided_within(at, listener, request_id, wait_s):
+                told = await told_now(at, await at.own_booking(who, request_id))
+                return 200, told, headers | {"preference-applied": f"wait={wait_s}"}
+        finally:
+            if listener is not None:
+                at.listeners.leave(listener)
+        return 202, {"request_id": request_id, "status": "received"}, headers
+
     @app.post(
-        "/v1/bookings",
+        direct.PATH,
         status_code=202,
         response_model=Taken,
         responses={200: {"description": "Decided within the time that `Prefer` gave: as GET answers"}},
     )
-    async def request_booking(
-        body: BookingBody, who: caller, response: Response, key: Key = None, prefer: Prefer = None
-    ) -> Any:
-        who.require("venue-staff", "center")
-        rates.count(who)
-        request_id = ids.command_id("booking", who.organization_id, "bookings", keys.required(key))
-        wait_s = _preferred_wait(prefer)
-        listener = at.listeners.join(body.slot_id) if wait_s else None  # before it is asked: no answer is missed
-        try:
-            await _ask(at, who, body, request_id)
-            if listener is not None and await _decided_within(at, listener, request_id, wait_s):
-                told = await told_now(at, await at.own_booking(who, request_id))
-                headers = {"Location": f"/v1/bookings/{request_id}", "Preference-Applied": f"wait={wait_s}"}
-                return JSONResponse(told, 200, headers)
-        finally:
-            if listener is not None:
-                at.listeners.leave(listener)
-        response.headers["Location"] = f"/v1/bookings/{request_id}"
-        return Taken(request_id=request_id)
+    async def request_booking(body: BookingBody, who: caller, key: Key = None, prefer: Prefer = None) -> Response:
+        status, told, headers = await book(Wanted(**body.model_dump()), who, key, prefer)
+        return JSONResponse(told, status, headers)
+
+    direct.add(app, authenticate, book)
 
     @app.post("/v1/bookings:batch", response_model=None)
     async def request_bookings(body: batch.BatchBody, who: caller, request: Request) -> dict[str, Any]:
@@ -118,7 +122,7 @@ async def told_now(at: Desk, row: Any) -> dict[str, Any]:
     return answers.booking(at.rules, row, story) | {"server_time": desk.server_time()}
 
 
-def asked(at: Desk, who: Principal, body: BookingBody, request_id: str) -> Asked:
+def asked(at: Desk, who: Principal, body: Wanted, request_id: str) -> Asked:
     """A booking as the database takes it in."""
     venue_id = body.venue_id or who.organization_id
     partition, is_open = at.is_open(body.slot_id)
@@ -137,7 +141,7 @@ def asked(at: Desk, who: Principal, body: BookingBody, request_id: str) -> Asked
     return Asked(event, partition, body.overlap_ok, is_open, digest, current_traceparent())
 
 
-async def _ask(at: Desk, who: Principal, body: BookingBody, request_id: str) -> None:
+async def _ask(at: Desk, who: Principal, body: Wanted, request_id: str) -> None:
     wanted = asked(at, who, body, request_id)
     answer = await at.collector.take(wanted)
     if not admission.accept(answer, wanted.body_hash, body.party_size):
