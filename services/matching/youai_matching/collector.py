@@ -53,20 +53,29 @@ class Collector:
     async def _run(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-            await self._settle(batch)
+            if not await self._settle(batch):
+                self._refuse_waiting()
 
-    async def _settle(self, batch: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    def _refuse_waiting(self) -> None:
+        """The database is away: who waits is told so at once, and not only after a wait of its own."""
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(problems.unavailable(admission.soon()))
+
+    async def _settle(self, batch: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> bool:
+        """Answer a batch; False if the database was away."""
         try:
             answers = await self.take_all([asked for asked, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not (isinstance(error, problems.Problem) or is_database_transient(error)):
-                for one in batch:  # one of them does not fit: the others shall not suffer for it
-                    await self._settle([one])
-                return
+            away = isinstance(error, problems.Problem) or is_database_transient(error)
+            if len(batch) > 1 and not away:  # one of them does not fit: the others shall not suffer for it
+                return all([await self._settle([one]) for one in batch])
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
-            return
+            return not away
         for (_, future), answer in zip(batch, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
+        return True
