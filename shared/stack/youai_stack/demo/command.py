@@ -94,6 +94,7 @@ def killed_in(phase: faults.Phase, targets: list[str]) -> list[str]:
 
 def _run(home: Home, console: Console, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
     begun = time.monotonic()
+    home.create()
     os.environ |= {"YOUAI_RULES": short_rules(rules_folder(home)), "YOUAI_RULES_FOLDER": str(rules_folder(home))}
     with Display(console) as display:
         up = launch.up(home, with_parent=True, on_progress=display.on_progress)
