@@ -16,12 +16,16 @@ class GivingTurn(Turn):
 
         `given` is the reason of the one; `waiting` that of the other, by default why no free place is for it.
         """
-        slot = self._slot
-        first = slot.queue.before_end(self._second_class(request))
-        if gives(slot) and self._reaches(request, first):
-            self._note_pass(request, first)
-            self._settle(request, "confirmed", given)
-        elif slot.waitlist is not None and len(slot.queue) >= slot.waitlist:
+        slot, queue = self._slot, self._slot.queue
+        second, before = self._second_class(request), len(queue)
+        if queue.second and not second:
+            # It comes to stand before others, to whom places may come that were kept for their first.
+            self._walk([*queue.first.values(), request, *queue.second.values()], request, given)
+        elif gives(slot) and self._reaches(request, first := queue.before_end(second)):
+            self._give(request, first, "confirmed", given)
+        if request.status == "confirmed":
+            return
+        if slot.waitlist is not None and before >= slot.waitlist:
             self._settle(request, "rejected", "waitlist-full")
         else:
             self._settle(request, "waitlisted", waiting or self._why_not(request))
@@ -33,20 +37,27 @@ class GivingTurn(Turn):
 
     def _scan(self) -> None:
         """Walk the queue and promote everybody who is reached."""
+        if anybody_fits(self._slot):
+            self._walk(list(self._slot.queue))
+
+    def _walk(self, line: list[Request], joining: Request | None = None, given: str = "") -> None:
         slot = self._slot
-        if not gives(slot) or not anybody_fits(slot):
-            return
         first: Request | None = None
-        for request in list(slot.queue):
+        for request in line if gives(slot) else ():
             if self._reaches(request, first):
-                self._note_pass(request, first)
-                self._settle(request, "promoted", "place-freed", hold_until=self._hold_until(request))
-                if not anybody_fits(slot):
+                outcome = ("confirmed", given) if request is joining else ("promoted", "place-freed")
+                self._give(request, first, *outcome)
+                if slot.free == 0 or not (joining or anybody_fits(slot)):
                     return
             elif first is None:
                 first = request
                 if self._kept_for(first) and not slot.pending("shares"):
                     return  # all that is free is kept for it
+
+    def _give(self, request: Request, first: Request | None, outcome: str, reason: str) -> None:
+        self._note_pass(request, first)
+        held = self._hold_until(request) if outcome == "promoted" else 0
+        self._settle(request, outcome, reason, hold_until=held)
 
     def _hold_until(self, request: Request) -> int:
         """Until when a promotion now is held, in ms; 0: it is final."""
