@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from tests.unit.matching.fakes import RULES
-from tests.unit.matching.records import at, ask, cancel, opened
+from tests.unit.matching.records import ask, at, cancel, opened
 from tests.unit.matching.steps import S, Step, play, told
 
 VERSION = RULES.named("2027-01").version
