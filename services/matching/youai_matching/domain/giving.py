@@ -1,5 +1,7 @@
 """Who gets places that are free: the queue is walked in order, and each reached one is given its own."""
 
+from collections.abc import Iterable
+
 from youai_matching.domain.request import Request
 from youai_matching.domain.state import Slot
 from youai_matching.domain.turn import Turn
@@ -38,17 +40,21 @@ class GivingTurn(Turn):
     def _scan(self) -> None:
         """Walk the queue and promote everybody who is reached."""
         if anybody_fits(self._slot):
-            self._walk(list(self._slot.queue))
+            self._walk(self._slot.queue)
 
-    def _walk(self, line: list[Request], joining: Request | None = None, given: str = "") -> None:
+    def _walk(self, line: Iterable[Request], joining: Request | None = None, given: str = "") -> None:
         slot = self._slot
         first: Request | None = None
-        for request in line if gives(slot) else ():
+        waiting = iter(line) if gives(slot) else iter(())
+        while (request := next(waiting, None)) is not None:
             if self._reaches(request, first):
                 outcome = ("confirmed", given) if request is joining else ("promoted", "place-freed")
                 self._give(request, first, *outcome)
                 if slot.free == 0 or not (joining or anybody_fits(slot)):
                     return
+                if line is slot.queue:  # which has changed: most often one is given places, and it need not be copied
+                    line = [other for other in line if (other.second, other.rank) > (request.second, request.rank)]
+                    waiting = iter(line)
             elif first is None:
                 first = request
                 if self._kept_for(first) and not slot.pending("shares"):
