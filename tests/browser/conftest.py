@@ -2,15 +2,20 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+from youai_stack.home import Home
 from youai_stack.testing import CHROMIUM
 
 from tests.browser.look import AXE, WIDTHS, Look
+from tests.browser.rules import has_rules, quick_stack
+from tests.support.market import Market
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -43,6 +48,42 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture
 async def opens(request: pytest.FixtureRequest, stack: Stack, chromium: Browser) -> AsyncIterator[Opens]:
     """Opens a page of its own: `await opens()` as anybody, `await opens(organization, role)` signed in."""
+    async with opening(request, stack, chromium) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def quick(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack by rules of seconds: that of --youai-home if it has them, else one of its own."""
+    given = request.config.getoption("--youai-home")
+    if given and has_rules(Home(given)):
+        Home(given).require_running()
+        yield Stack(Home(given))
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="youai-quick-", ignore_cleanup_errors=True) as folder,
+        quick_stack(Home(Path(folder) / "home")) as stack,
+    ):
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="session")
+async def quick_market(quick: Stack) -> AsyncIterator[Market]:
+    """A market in the quick stack."""
+    async with Market(quick) as built:
+        yield built
+
+
+@pytest_asyncio.fixture
+async def quick_opens(request: pytest.FixtureRequest, quick: Stack, chromium: Browser) -> AsyncIterator[Opens]:
+    """Opens pages of the quick stack."""
+    async with opening(request, quick, chromium) as one:
+        yield one
+
+
+@asynccontextmanager
+async def opening(request: pytest.FixtureRequest, stack: Stack, chromium: Browser) -> AsyncIterator[Opens]:
+    """What opens pages of a stack; each in a context of its own, all closed in the end."""
     folder = request.config.getoption("--screenshots")
     axe = await asyncio.to_thread(AXE.read_text)
     contexts: list[BrowserContext] = []

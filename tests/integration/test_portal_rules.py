@@ -15,7 +15,7 @@ import youai_portal
 from youai_contracts import codec, topics
 from youai_contracts.events import Decision, Event, SessionCancelled
 from youai_portal import domain, streams
-from youai_portal.store import ledger, offers
+from youai_portal.store import bookings, ledger, offers
 from youai_runtime import database
 
 from tests.support.catalog_alone import database_of
@@ -61,7 +61,7 @@ async def slot(pool: database.Pool, slot_id: str = "slot-1") -> dict[str, Any]:
 
 async def own(pool: database.Pool, venue: str) -> dict[str, Any]:
     async with pool.acquire() as connection:
-        (row,) = await offers.own_in_slot(connection, "slot-1", venue)
+        (row,) = await bookings.own_in_slot(connection, "slot-1", venue)
     return row
 
 
@@ -146,9 +146,9 @@ async def test_a_draw_a_hold_its_lapse_and_a_cut(pool: database.Pool) -> None:
     assert ((await own(pool, "b"))["place"], (await own(pool, "a"))["place"]) == (1, 2)
     assert await unmet(pool) == (2, 2)
     async with pool.acquire() as connection:
-        live = await offers.bookings(connection, "b", live=True, after=None, limit=5)
+        live = await bookings.bookings(connection, "b", live=True, after=None, limit=5)
         assert [(one["status"], one["place"]) for one in live] == [("waitlisted", 1)]
-        assert await offers.bookings(connection, "c", live=True, after=None, limit=5) == []
+        assert await bookings.bookings(connection, "c", live=True, after=None, limit=5) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import httpx
 
 from tests.support.client import Caller, Venue
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 MOST_SESSIONS = 200
 OF_ONE_OFFER = 8
@@ -107,6 +108,22 @@ class Market:
         if read_back:
             await self.as_venue(self.center_id).read_back(f"/v1/slots/{slot_id}")
         return slot_id
+
+    async def held_before(self, venue_id: str) -> tuple[str, str]:
+        """A session that is over, and a booking of it that the center gave the venue; their ids."""
+        now = datetime.now(UTC)
+        names = ("opens_at", "closes_at", "starts_at", "ends_at")
+        slot = await self.session(5, **{name: now - timedelta(hours=4 - n) for n, name in enumerate(names)})
+        body = {"venue_id": venue_id, "party_size": 2, "explanation": "现场补登"}
+        center = self.caller("matching", self.center_id, "center")
+
+        async def given() -> str | None:
+            answer = await center.post(f"/v1/slots/{slot}/overrides", body, key=slot)
+            return str(answer.json()["request_id"]) if answer.status_code == 202 else None
+
+        booking = await eventually(given, 20, "the door knows the venue")
+        await self.as_venue(venue_id).decided(booking, "confirmed")
+        return slot, booking
 
 
 def session_body(**more: Any) -> dict[str, Any]:

@@ -21,7 +21,22 @@ from youai_runtime.problems import Problem
 
 from youai_portal.clients import Refused, Services
 from youai_portal.live import Hub
-from youai_portal.pages import demand_new, demands, home, inbox, ledger, live, mine, offers, resources, search, signin
+from youai_portal.pages import (
+    bookings,
+    claims,
+    demand_new,
+    demands,
+    home,
+    inbox,
+    ledger,
+    live,
+    manage,
+    offers,
+    resources,
+    search,
+    signin,
+    slots,
+)
 from youai_portal.signin import SignIn
 from youai_portal.web import HERE, Desk, Visit
 
@@ -31,7 +46,22 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none';"
     " base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
-_PAGES = (home, demand_new, demands, offers, live, mine, inbox, resources, ledger, search, signin)
+_PAGES = (
+    home,
+    demand_new,
+    demands,
+    offers,
+    slots,
+    bookings,
+    manage,
+    claims,
+    live,
+    inbox,
+    resources,
+    ledger,
+    search,
+    signin,
+)
 _OURS = ("/livez", "/readyz", "/metrics", "/openapi.json")
 
 

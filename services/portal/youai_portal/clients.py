@@ -9,6 +9,7 @@ from youai_runtime.http import current_traceparent
 
 log = logs.get(__name__)
 
+_OF_EVERY_PROBLEM = ("type", "title", "status", "detail", "instance", "errors")
 _TIMEOUT = aiohttp.ClientTimeout(total=8, connect=2)
 
 
@@ -21,6 +22,7 @@ class Refused(Exception):
     detail: str
     errors: list[dict[str, Any]] = field(default_factory=list)
     retry_after: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -93,7 +95,8 @@ def _refusal(status: int, content: Any, retry_after: str | None, lang: str) -> R
     problem = content if isinstance(content, dict) else {}
     detail = str(problem.get("detail") or _say(lang, f"没有成功（{status}）。", f"It was not done ({status})."))
     errors = [error for error in problem.get("errors", []) if isinstance(error, dict)]
-    return Refused(status, str(problem.get("title", "refused")), detail, errors[:20], retry_after)
+    extra = {name: value for name, value in problem.items() if name not in _OF_EVERY_PROBLEM}
+    return Refused(status, str(problem.get("title", "refused")), detail, errors[:20], retry_after, extra)
 
 
 def _say(lang: str, zh: str, en: str) -> str:

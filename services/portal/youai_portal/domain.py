@@ -214,16 +214,18 @@ def details(event: DemandEvent) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What a batch of decisions makes: each request's latest state, and each slot's sums after its last decision."""
+    """What a batch of decisions makes: each request's latest state, each slot's sums after its last one, overrides."""
 
     bookings: list[dict[str, Any]]
     slots: list[dict[str, Any]]
+    overrides: list[dict[str, Any]]
 
 
 def latest_decisions(decisions: Sequence[Decision]) -> Booked:
     """The last decision of each request and of each slot, and the time of a request's first one."""
     bookings: dict[str, dict[str, Any]] = {}
     slots: dict[str, dict[str, Any]] = {}
+    overrides: list[dict[str, Any]] = []
     for one in decisions:
         before = bookings.get(one.request_id)
         bookings[one.request_id] = {
@@ -248,7 +250,22 @@ def latest_decisions(decisions: Sequence[Decision]) -> Booked:
             "sequence": one.sequence,
             "decided_at": one.decided_at,
         }
-    return Booked(sorted(bookings.values(), key=lambda row: str(row["request_id"])), list(slots.values()))
+        if one.outcome == "confirmed" and one.reason == "override":
+            overrides.append({name: getattr(one, name) for name in _OF_AN_OVERRIDE})
+    ordered = sorted(bookings.values(), key=lambda row: str(row["request_id"]))
+    return Booked(ordered, list(slots.values()), overrides)
+
+
+_OF_AN_OVERRIDE = (
+    "slot_id",
+    "sequence",
+    "request_id",
+    "venue_id",
+    "party_size",
+    "reason_zh",
+    "reason_en",
+    "decided_at",
+)
 
 
 def status_after(decision: Decision) -> str:

@@ -1,7 +1,8 @@
 """Live pages: which subjects have changed, told to whoever watches them once the projections say so too.
 
-A reader of the topics, without a group, learns that something happened to a slot, a demand or an inbox; the watchers
-are woken when the lane that projects it has passed that record, so that what they then read is never older than it.
+A reader of the topics, without a group, learns that something happened to a slot, an offer, a demand or an inbox;
+the watchers are woken when the lane that projects it has passed that record, so that what they then read is never
+older than it.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ CALM_S = 0.3
 HEARTBEAT_S = 15.0
 """A state is read again after so long at the latest, so that nothing missed stays missed."""
 
+_TOPICS = (topics.BOOKING, topics.CLAIM, topics.DEMAND, topics.NOTIFICATION, topics.OFFER)
 _SUBJECTS: dict[str, Callable[[str], str]] = {
     topics.BOOKING.name: lambda key: f"slot:{key}",
     topics.CLAIM.name: lambda key: key,  # demand:{id}
     topics.DEMAND.name: lambda key: f"demand:{key}",
     topics.NOTIFICATION.name: lambda key: f"inbox:{key}",
+    topics.OFFER.name: lambda key: f"offer:{key}",
 }
 
 
@@ -88,7 +91,7 @@ class Hub:
 
     @contextmanager
     def watch(self, *subjects: str) -> Any:
-        """Watch subjects (`slot:{id}`, `demand:{id}`, `inbox:{organization}`). Raises Full."""
+        """Watch subjects (`slot:{id}`, `offer:{id}`, `demand:{id}`, `inbox:{organization}`). Raises Full."""
         if self._count >= self._most:
             raise Full
         watcher = Watcher(subjects, lambda: self.ending)
@@ -134,11 +137,7 @@ class Hub:
         )
         await kafka.start(consumer)
         try:
-            partitions = [
-                TopicPartition(topic.name, number)
-                for topic in (topics.BOOKING, topics.CLAIM, topics.DEMAND, topics.NOTIFICATION)
-                for number in range(topic.partitions)
-            ]
+            partitions = [TopicPartition(topic.name, number) for topic in _TOPICS for number in range(topic.partitions)]
             consumer.assign(partitions)
             await consumer.seek_to_end(*partitions)
             for partition in partitions:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from youai_contracts import topics
 from youai_contracts.codec import rfc3339
 from youai_contracts.events import (
+    AttendanceRecorded,
     ClaimDecision,
     Decision,
     DemandEvent,
@@ -79,6 +80,7 @@ class Offers(Folding):
         withdrawn: dict[str, Row] = {}
         revised: dict[str, Row] = {}
         cancelled: dict[str, Row] = {}
+        attended: dict[str, Row] = {}
         for event, _, at in events:
             match event:
                 case OfferPublished():
@@ -92,9 +94,13 @@ class Offers(Folding):
                     revised[event.slot_id] = revised.get(event.slot_id, {}) | told | {"revised_at": rfc3339(at)}
                 case SessionCancelled():
                     cancelled[event.slot_id] = {"slot_id": event.slot_id, "reason": event.reason}
+                case AttendanceRecorded():
+                    came = {"slot_id": event.slot_id, "attended": event.attended, "recorded_at": rfc3339(at)}
+                    attended[event.request_id] = {"request_id": event.request_id} | came
         await store.put_offers(connection, list(offers.values()), list(withdrawn.values()))
         changes = [list(rows.values()) for rows in (sessions, revised, cancelled)]
         await store.put_sessions(connection, *changes)
+        await store.put_attendance(connection, list(attended.values()))
 
 
 class Bookings(Folding):
@@ -103,6 +109,7 @@ class Bookings(Folding):
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
         booked = domain.latest_decisions([event for event, _, _ in events if isinstance(event, Decision)])
         await store.put_bookings(connection, booked.bookings)
+        await store.put_overrides(connection, booked.overrides)
         await store.put_slots(connection, booked.slots)
 
 

@@ -51,6 +51,7 @@ def environment() -> jinja2.Environment:
         "iso": words.iso,
         "segment": segment,
         "number": words.number,
+        "epoch_ms": words.epoch_ms,
         "json_in_html": lambda text: Markup(text.replace("<", "\\u003c")),
     }
     made.filters |= filters

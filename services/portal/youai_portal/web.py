@@ -227,13 +227,13 @@ class Visit:
                 query.pop(name, None)
         return self.request.url.path + (f"?{urlencode(query)}" if query else "")
 
-    async def form(self) -> dict[str, str]:
-        """A form's fields. Raises 403 where the form is not of this seat, or comes from elsewhere."""
+    async def form(self, most: int = MOST_FIELDS) -> dict[str, str]:
+        """A form's fields, at most `most`. Raises 403 where the form is not of this seat, or comes from elsewhere."""
         if self.request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
             raise Problem(415, "not-a-form", "请用本站的表单提交。", "Send this page's own form.")
         try:
             text = (await self.request.body()).decode()
-            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=most))
         except ValueError:
             raise Problem(422, "invalid", "表单内容有误。", "The form cannot be read.") from None
         site = self.request.headers.get("sec-fetch-site", "same-origin")

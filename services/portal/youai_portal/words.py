@@ -1,7 +1,8 @@
 """The words of the pages: names of states, roles, kinds and reasons in Chinese and English, and how times are told."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 from youai_contracts.events import Category
 
@@ -145,6 +146,13 @@ def booking_state(code: str, lang: str) -> str:
     return _of(_BOOKING_STATES, code, lang)
 
 
+def standing(booking: Mapping[str, Any], lang: str) -> str:
+    """A booking's state; places that are held until it is answered are told as such."""
+    if booking["status"] == "promoted" and booking.get("hold_until"):
+        return "held for you" if lang == "en" else "已为您保留"
+    return booking_state(booking["status"], lang)
+
+
 def booking_reason(code: str, lang: str) -> str:
     """Why a booking is in its state, in a few words; the decision's own texts say it whole."""
     return _of(_BOOKING_REASONS, code, lang)
@@ -235,6 +243,25 @@ def iso(at: datetime | str) -> str:
     return local(at).isoformat(timespec="seconds")
 
 
+def remaining(ms: int, lang: str) -> str:
+    """How long it still is, in two units at most; the pages' script says it alike."""
+    seconds = max(0, -(-ms // 1000))
+    days, hours, minutes = seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60
+    english = lang == "en"
+    if days:
+        return f"{days} d {hours} h" if english else f"{days}天{hours}小时"
+    if hours:
+        return f"{hours} h {minutes:02} min" if english else f"{hours}小时{minutes:02}分"
+    if minutes:
+        return f"{minutes} min {seconds % 60:02} s" if english else f"{minutes}分{seconds % 60:02}秒"
+    return f"{seconds} s" if english else f"{seconds}秒"
+
+
+def epoch_ms(at: datetime | str) -> int:
+    """A time as milliseconds since 1970, for the pages' script."""
+    return round(local(at).timestamp() * 1000)
+
+
 def number(value: int) -> str:
     """A number with its thousands apart."""
     return f"{value:,}"
@@ -278,6 +305,13 @@ _FIELDS = {
     "rating": ("评分", "Rating"),
     "residents_served": ("服务人数", "People served"),
     "message": ("留言", "Message"),
+    "capacity": ("名额总数", "Places in all"),
+    "opens_at": ("开放时间", "Opens"),
+    "closes_at": ("截止时间", "Closes"),
+    "starts_at": ("开始时间", "Starts"),
+    "ends_at": ("结束时间", "Ends"),
+    "venue_name": ("地点", "Where"),
+    "explanation": ("理由", "Reason"),
     "wanted_from_": ("希望时间", "Wanted from"),
     "resident_name": ("居民称呼", "Resident"),
     "resident.name": ("居民称呼", "Resident"),

@@ -116,6 +116,39 @@ async def _booking(scene: Scene, desk: Desk) -> str:
     return path
 
 
+async def _booking_state(scene: Scene, desk: Desk) -> str:
+    return f"{await _booking(scene, desk)}/state"
+
+
+async def _accept(scene: Scene, desk: Desk) -> str:
+    return f"/bookings/{await scene.new_held()}/accept"
+
+
+async def _decline(scene: Scene, desk: Desk) -> str:
+    return f"/bookings/{await scene.new_held()}/decline"
+
+
+async def _manage(scene: Scene, desk: Desk) -> str:
+    return await desk.has(f"/slots/{scene.slot}") + "/manage"
+
+
+async def _change(scene: Scene, desk: Desk) -> str:
+    return await desk.has(f"/slots/{await scene.new_slot()}") + "/change"
+
+
+async def _override(scene: Scene, desk: Desk) -> str:
+    return await desk.has(f"/slots/{await scene.new_slot()}") + "/override"
+
+
+async def _attendance(scene: Scene, desk: Desk) -> str:
+    """Of a session that is over, with one booking."""
+    slot, scene.attended = await scene.market.held_before(scene.venue.organization_id)
+    path = await desk.has(f"/slots/{slot}")
+    known = "SELECT 1 FROM booking WHERE request_id = $1"
+    await eventually(lambda: scene.stack.ask("portal", known, scene.attended), 30, "the portal knows the booking")
+    return path + "/attendance"
+
+
 async def _cancel(scene: Scene, desk: Desk) -> str:
     return f"/bookings/{await scene.new_booking()}/cancel"
 
@@ -146,6 +179,8 @@ NEW = {"category": "理论宣讲", "title": "请来讲讲", "residents": "40", "
 }
 RATED = {"rating": "5", "residents_served": "40"}
 ANSWER = {"ask_id": "{ask}", "accepted": "1"}
+CHANGED = {"capacity": "7", "reason": "换了大教室", "said": "0-0"}
+GIVEN = {"whom": "venue:{venue.organization_id}", "party_size": "1", "explanation": "权限试验"}
 COMMAND = "POST /demands/{demand_id}/{command}"
 
 TABLE = {
@@ -166,6 +201,8 @@ TABLE = {
     "GET /signin": Page("/signin", public=True),
     "GET /bookings": Page("/bookings"),
     "GET /bookings/{request_id}": Page(_booking, bound(*ROLES), refused=404),
+    "GET /bookings/{request_id}/state": Page(_booking_state, bound(*ROLES), refused=404),
+    "GET /slots/{slot_id}/manage": Page(_manage, bound("provider-staff", "center"), on="department"),
     "GET /claims": Page("/claims"),
     "GET /inbox": Page("/inbox"),
     "GET /places/{resource_id}": Page("/places/{place}"),
@@ -183,6 +220,13 @@ TABLE = {
         _book, bound(*BOOKERS), fields={"party_size": "1", "venue_id": "{venue.organization_id}"}
     ),
     "POST /bookings/{request_id}/cancel": Page(_cancel, bound(*BOOKERS), fields={}),
+    "POST /bookings/{request_id}/{command} (accept)": Page(_accept, bound(*BOOKERS), fields={}, refused=404),
+    "POST /bookings/{request_id}/{command} (decline)": Page(_decline, bound(*BOOKERS), fields={}, refused=404),
+    "POST /slots/{slot_id}/change": Page(_change, bound(*PROVIDERS), on="department", fields=CHANGED),
+    "POST /slots/{slot_id}/attendance": Page(
+        _attendance, bound(*PROVIDERS), on="department", fields={"request-0": "{attended}", "came-0": "1"}
+    ),
+    "POST /slots/{slot_id}/override": Page(_override, {"own": ("center",), "other": ()}, on="city", fields=GIVEN),
     "POST /inbox/read-all": Page("/inbox/read-all", fields={}),
     "POST /inbox/{notification_id}": Page(
         "/inbox/{notification}", {"own": ROLES, "above": (), "other": ()}, fields={}, refused=404

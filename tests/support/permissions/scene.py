@@ -44,6 +44,8 @@ class Scene:
     place: str
     ask: str
     notification: str
+    attended: str = ""
+    """A booking of a session that is over; whoever makes the call sets it."""
 
     @property
     def actors(self) -> dict[str, dict[str, str]]:

@@ -49,3 +49,28 @@ def test_every_mode_has_words() -> None:
 
 def test_what_has_no_words_is_shown_as_it_is() -> None:
     assert words.booking_reason("later", "zh") == "later"
+
+
+@pytest.mark.parametrize(
+    ("ms", "zh", "en"),
+    [
+        (0, "0秒", "0 s"),
+        (1, "1秒", "1 s"),
+        (59_001, "1分00秒", "1 min 00 s"),
+        (125_000, "2分05秒", "2 min 05 s"),
+        (3_600_000, "1小时00分", "1 h 00 min"),
+        (86_399_000, "23小时59分", "23 h 59 min"),
+        (90_000_000, "1天1小时", "1 d 1 h"),
+        (-5, "0秒", "0 s"),
+    ],
+)
+def test_how_long_it_still_is(ms: int, zh: str, en: str) -> None:
+    assert (words.remaining(ms, "zh"), words.remaining(ms, "en")) == (zh, en)
+
+
+def test_places_that_are_held_are_not_told_as_won() -> None:
+    held = {"status": "promoted", "hold_until": "2026-12-05T01:00:00Z"}
+    assert (words.standing(held, "zh"), words.standing(held | {"hold_until": None}, "zh")) == (
+        "已为您保留",
+        words.booking_state("promoted", "zh"),
+    )

@@ -8,7 +8,7 @@ from youai_contracts.codec import rfc3339
 from youai_runtime import logs, problems
 
 from youai_portal.clients import Refused
-from youai_portal.store import inbox, offers
+from youai_portal.store import bookings, inbox
 from youai_portal.web import Desk, Visit, part, segment
 
 log = logs.get(__name__)
@@ -52,12 +52,14 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
 
 async def _target(connection: Any, row: dict[str, Any]) -> str:
-    """Where a message leads: the demand, the slot or the resource that it is about."""
+    """Where a message leads: the demand, the booking, the slot or the resource that it is about."""
     kind, subject = str(row["kind"]), str(row["subject_id"])
     if kind.startswith("resource"):
         return f"/resources/{segment(subject)}"
     if kind.startswith(("booking", "session")):
-        booking = await offers.booking(connection, subject)
+        booking = await bookings.one(connection, subject)
+        if booking is not None and booking["venue_id"] == row["recipient_id"]:
+            return f"/bookings/{segment(subject)}"
         return f"/slots/{segment(booking['slot_id'] if booking else subject)}"
     return f"/demands/{segment(subject.removeprefix('demand:'))}"
 

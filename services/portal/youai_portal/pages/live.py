@@ -1,4 +1,4 @@
-"""One live connection a page (Server-Sent Events): the badge, and the state of the slot or the demand on show."""
+"""One live connection a page (Server-Sent Events): the badge, and the state of whatever is on show."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -12,8 +12,9 @@ from youai_runtime.errors import is_database_transient
 from youai_runtime.problems import Problem
 
 from youai_portal.live import Full, Watcher
-from youai_portal.pages import demands, offers
-from youai_portal.store import inbox
+from youai_portal.pages import bookings, demands, slots
+from youai_portal.store import bookings as booking_store
+from youai_portal.store import inbox, offers
 from youai_portal.web import Desk, Visit
 
 log = logs.get(__name__)
@@ -31,10 +32,14 @@ def add(routes: APIRouter, desk: Desk) -> None:
         """`badge` and `state`, each at once and again whenever it changes."""
         reads: dict[str, Read] = {}
         subjects: list[str] = []
-        slot_id, demand_id = visit.q("slot", 200), visit.q("demand", 200)
+        slot_id, demand_id, request_id = (visit.q(name, 200) for name in ("slot", "demand", "booking"))
         if slot_id:
-            subjects.append(f"slot:{slot_id}")
+            subjects += await _of_slot(visit, slot_id)
             reads["state"] = _slot(visit, slot_id)
+        elif request_id:
+            found = await bookings.context(visit, request_id)
+            subjects += await _of_slot(visit, found["booking"]["slot_id"])
+            reads["state"] = _booking(visit, request_id)
         elif demand_id:
             subjects.append(f"demand:{demand_id}")
             reads["state"] = _demand(visit, demand_id)
@@ -89,10 +94,33 @@ async def _told(watcher: Watcher, reads: dict[str, Read]) -> AsyncIterator[Serve
 
 def _slot(visit: Visit, slot_id: str) -> Read:
     async def read() -> tuple[str, str]:
-        found = await offers.context(visit, slot_id)
-        return offers.etag(found), visit.fragment("parts/slot_state.html", **found)
+        found = await slots.context(visit, slot_id)
+        return slots.etag(found), visit.fragment("parts/slot_state.html", **found)
 
     return read
+
+
+def _booking(visit: Visit, request_id: str) -> Read:
+    """Matching is asked again only when what the portal itself knows of the booking has changed."""
+    last: tuple[object, tuple[str, str]] | None = None
+
+    async def read() -> tuple[str, str]:
+        nonlocal last
+        async with visit.desk.pool.acquire() as connection:
+            pulse = await booking_store.pulse(connection, request_id)
+        if last is None or last[0] != pulse:
+            found = await bookings.context(visit, request_id)
+            last = pulse, (bookings.tag(found), visit.fragment("parts/booking_state.html", **found))
+        return last[1]
+
+    return read
+
+
+async def _of_slot(visit: Visit, slot_id: str) -> list[str]:
+    """What a slot's page watches: its bookings, and its offer, where sessions are changed."""
+    async with visit.desk.pool.acquire() as connection:
+        slot = await offers.slot(connection, slot_id)
+    return [f"slot:{slot_id}", *([f"offer:{slot['offer_id']}"] if slot else [])]
 
 
 def _demand(visit: Visit, demand_id: str) -> Read:

@@ -33,6 +33,58 @@
     if (event.detail.target.id === "state" && busy(event.detail.target)) { event.detail.shouldSwap = false; }
   });
 
+  // Countdowns go by the server's clock. Of this machine's only the steady counter is used, never its time of day.
+  var ahead = null;  // server's time less performance.now(), never more than it is: nothing opens too early
+  var timer = null;
+  function heard(at) {
+    document.querySelectorAll("[data-now]").forEach(function (one) {
+      var found = Number(one.dataset.now) - at;
+      if (ahead === null || found > ahead) { ahead = found; }
+    });
+  }
+  function remaining(ms) {
+    var seconds = Math.max(0, Math.ceil(ms / 1000)), english = document.documentElement.lang === "en";
+    var days = Math.floor(seconds / 86400), hours = Math.floor(seconds / 3600) % 24;
+    var minutes = Math.floor(seconds / 60) % 60, rest = seconds % 60;
+    function two(number) { return (number < 10 ? "0" : "") + number; }
+    if (days) { return english ? days + " d " + hours + " h" : days + "天" + hours + "小时"; }
+    if (hours) { return english ? hours + " h " + two(minutes) + " min" : hours + "小时" + two(minutes) + "分"; }
+    if (minutes) { return english ? minutes + " min " + two(rest) + " s" : minutes + "分" + two(rest) + "秒"; }
+    return rest + (english ? " s" : "秒");
+  }
+  function count() {
+    clearTimeout(timer);
+    if (ahead === null) { return; }
+    var now = ahead + performance.now(), next = Infinity;
+    document.querySelectorAll("[data-until]").forEach(function (one) {
+      var left = Number(one.dataset.until) - now, told = left > 0 ? remaining(left) : one.dataset.over;
+      if (one.textContent !== told) { one.textContent = told; }
+      if (left > 0) { next = Math.min(next, left % 1000 || 1000); }
+    });
+    document.querySelectorAll("form[data-opens]").forEach(function (form) {
+      if (!form.dataset.wakes) {
+        // In a draw nobody is early within the window, so the rush is spread a little; else all at once.
+        form.dataset.wakes = Number(form.dataset.opens) + (form.dataset.mode === "draw" ? Math.random() * 900 : 0);
+      }
+      var left = Number(form.dataset.wakes) - now;
+      form.querySelector("button").disabled = left > 0;
+      if (left > 0) {
+        next = Math.min(next, left);
+      } else {
+        delete form.dataset.opens;
+        setTimeout(poll, 200 + Math.random() * 2000);  // the state above says so too, not for everybody at once
+      }
+    });
+    if (next < Infinity) { timer = setTimeout(count, Math.min(next + 1, 60000)); }
+  }
+  var loaded = performance.getEntriesByType("navigation")[0];
+  heard(loaded && loaded.responseStart ? loaded.responseStart : performance.now());
+  count();
+  ["htmx:sseMessage", "htmx:afterSwap"].forEach(function (name) {
+    document.addEventListener(name, function () { heard(performance.now()); count(); });
+  });
+  document.addEventListener("visibilitychange", count);
+
   // A browser opens few connections to one address: tabs that nobody looks at give theirs back.
   var leaving = null;
   document.addEventListener("visibilitychange", function () {

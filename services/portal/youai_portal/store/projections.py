@@ -129,12 +129,40 @@ async def put_bookings(connection: Connection, bookings: Sequence[Row]) -> None:
     )
 
 
+async def put_overrides(connection: Connection, overrides: Sequence[Row]) -> None:
+    """Add what the guidance center gave."""
+    if overrides:
+        await connection.execute(
+            """
+            INSERT INTO override_given SELECT slot_id, sequence, request_id, venue_id, party_size, reason_zh, reason_en,
+                decided_at
+            FROM jsonb_populate_recordset(NULL::override_given, $1::jsonb) ON CONFLICT DO NOTHING
+            """,
+            _json(overrides),
+        )
+
+
+async def put_attendance(connection: Connection, attended: Sequence[Row]) -> None:
+    """Write how many came; the latest word stands."""
+    if attended:
+        await connection.execute(
+            """
+            INSERT INTO attendance SELECT request_id, slot_id, attended, recorded_at
+            FROM jsonb_populate_recordset(NULL::attendance, $1::jsonb)
+            ON CONFLICT (request_id) DO UPDATE SET attended = excluded.attended, recorded_at = excluded.recorded_at
+            """,
+            _json(attended),
+        )
+
+
 async def put_slots(connection: Connection, slots: Sequence[Row]) -> None:
-    """Write slots' sums after their last decision, the queue counted from the bookings (write those first)."""
+    """Write slots' sums after their last decision, counted from bookings and overrides (write those first)."""
     await connection.execute(
         """
-        INSERT INTO slot (slot_id, capacity, taken, sequence, decided_at, waiting, waiting_places, entered)
-        SELECT r.slot_id, r.capacity, r.taken, r.sequence, r.decided_at, q.waiting, q.places, e.entered
+        INSERT INTO slot (slot_id, capacity, taken, sequence, decided_at, waiting, waiting_places, entered,
+            overrides)
+        SELECT r.slot_id, r.capacity, r.taken, r.sequence, r.decided_at, q.waiting, q.places, e.entered,
+            (SELECT count(*) FROM override_given AS o WHERE o.slot_id = r.slot_id)
         FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, taken int, sequence bigint,
             decided_at timestamptz)
         CROSS JOIN LATERAL (
@@ -146,7 +174,8 @@ async def put_slots(connection: Connection, slots: Sequence[Row]) -> None:
         ) AS e
         ON CONFLICT (slot_id) DO UPDATE SET capacity = excluded.capacity, taken = excluded.taken,
             sequence = excluded.sequence, decided_at = excluded.decided_at, waiting = excluded.waiting,
-            waiting_places = excluded.waiting_places, entered = excluded.entered
+            waiting_places = excluded.waiting_places, entered = excluded.entered,
+            overrides = excluded.overrides
         WHERE slot.sequence <= excluded.sequence
         """,
         _json(slots),
