@@ -1,4 +1,4 @@
-"""Composition root of matching: `python -m youai_matching migrate | api | worker`. The only reader of settings."""
+"""Composition root of matching: `python -m youai_matching migrate | api | worker | rebuild`. Alone reads settings."""
 
 import asyncio
 from pathlib import Path
@@ -20,6 +20,7 @@ from youai_matching.door import Appender
 from youai_matching.door_lanes import Attendance, Reservations
 from youai_matching.loops import Sweeper, Timer
 from youai_matching.rates import Rates
+from youai_matching.rebuild import rebuild
 from youai_matching.rule_files import RuleBook
 from youai_matching.settings import Settings
 from youai_matching.streams import Intake, Organizations
@@ -98,6 +99,7 @@ def main() -> None:
         access=Authenticator,
         api=api,
         hosted=hosted,
+        more={"rebuild": lambda settings: print(asyncio.run(rebuild(settings.database)))},  # noqa: T201
     )
 
 

@@ -1,13 +1,9 @@
-"""Forgets all that was decided, so that the workers decide the log again: `python -m youai_matching.rebuild`.
+"""Forgets all that was decided, so that the workers decide the log again: `python -m youai_matching rebuild`.
 
 For a database that was lost, or is doubted. The workers must be stopped before and started after; they decide every
 record from the log's beginning, come to the same bytes, and publish nothing that is on the broker already. What the
 door keeps (requests, rule versions and seeds of slots, organizations) stays.
 """
-
-import asyncio
-import os
-import sys
 
 import asyncpg
 
@@ -35,16 +31,3 @@ async def rebuild(dsn: str) -> int:
     finally:
         await connection.close()
     return len(moved)
-
-
-def main() -> None:
-    """Rebuild the database of YOUAI_DATABASE; 2 if it is not set."""
-    dsn = os.environ.get("YOUAI_DATABASE")
-    if not dsn:
-        print("rebuild: YOUAI_DATABASE is not set", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    print(asyncio.run(rebuild(dsn)))  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

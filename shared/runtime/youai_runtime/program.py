@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -31,22 +31,25 @@ def run(
     access: Callable[[S], A],
     api: Callable[[S, A], Coroutine[Any, Any, None]],
     hosted: Callable[[S], Awaitable[Hosted]],
+    more: Mapping[str, Callable[[S], None]] | None = None,
 ) -> None:
-    """Run what the command line names: `migrate`, `api` (until SIGTERM) or `worker` (likewise).
+    """Run what the command line names: `migrate`, `api` (until SIGTERM) or `worker` (likewise), or one of `more`.
 
     `access` makes of the settings what says who may come in, before anything starts: ValueError or OSError mean that
     they are wrong. Exits with 2 and one sentence on stderr where no command is named or settings are missing or wrong,
     with 1 where the database was not migrated or a worker's loop died.
     """
-    command = sys.argv[1] if len(sys.argv) == 2 else ""
-    if command not in COMMANDS:
-        _refuse(f"usage: python -m youai_{service} {' | '.join(COMMANDS)}")
+    command, others = sys.argv[1] if len(sys.argv) == 2 else "", more or {}
+    if command not in COMMANDS and command not in others:
+        _refuse(f"usage: python -m youai_{service} {' | '.join((*COMMANDS, *others))}")
     try:
         settings = settings_class()  # type: ignore[call-arg]  # the environment has them
     except ValidationError as error:
         _refuse(f"{service} cannot start: these settings are missing or wrong: {_named(error)}")
     logs.configure(service, settings.instance, settings.log_level)
-    if command == "migrate":
+    if command in others:
+        others[command](settings)
+    elif command == "migrate":
         try:
             asyncio.run(database.migrate(settings.database, migrations))
         except (OSError, asyncpg.PostgresError) as error:

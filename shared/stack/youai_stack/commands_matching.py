@@ -22,8 +22,8 @@ def rebuild(home: Home) -> None:
     dsn = str(state["postgres"]["dsn"]).rpartition("/")[0] + "/matching"
     launch.scale(home, "matching", 0)
     try:
-        call = [sys.executable, "-P", "-m", "youai_matching.rebuild"]
-        env = os.environ | {"YOUAI_DATABASE": dsn}
+        call = [sys.executable, "-P", "-m", "youai_matching", "rebuild"]
+        env = os.environ | {"YOUAI_DATABASE": dsn, "YOUAI_KAFKA": state["kafka"]["bootstrap"]}
         done = subprocess.run(call, env=env, capture_output=True, check=False)
         if done.returncode:
             raise StackError(f"Nothing was forgotten: {done.stderr.decode(errors='replace').strip()[-300:]}")
