@@ -4,60 +4,25 @@ import json
 import random
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from youai_matching.domain.request import HOLDS_PLACES
-from youai_matching.domain.state import Slot
 
-from tests.unit.matching.fakes import LogRecord, Partition
+from tests.unit.matching.auditing import FATES, check_crashes, check_invariants, check_same, lie, relay
+from tests.unit.matching.fakes import Partition
+from tests.unit.matching.lives import lives
 from tests.unit.matching.logs import BAD, Item, build, logs, rush
 from tests.unit.matching.records import ask, opened
-from tests.unit.verifier.exports import verify
 
 
-def lie(partition: Partition) -> Any:
-    """What the verifier says of the partition's export; None if it is true."""
-    with TemporaryDirectory() as folder:
-        for name, content in partition.export().items():
-            (Path(folder) / name).write_bytes(content)
-        return verify.Verdict(Path(folder), verify.RULES, None).lie
-
-
-def check_invariants(slot: Slot) -> None:
-    taken = sum(r.party_size for r in slot.requests.values() if r.status in HOLDS_PLACES)
-    assert 0 <= taken == slot.taken <= slot.capacity
-    waiting = [r for r in slot.requests.values() if r.status == "waitlisted"]
-    assert list(slot.queue) == sorted(waiting, key=lambda r: (r.second, r.rank))
-    assert slot.queue.places == sum(r.party_size for r in waiting)
-    if slot.phase == "open":
-        assert all(r.party_size > slot.free for r in waiting), "one who fits is left waiting"
-    else:
-        assert waiting == []
-    live = {r.venue_id: r.request_id for r in slot.requests.values() if r.live}
-    assert live == slot.live
-    assert len(live) == sum(r.live for r in slot.requests.values()), "a venue has two live requests"
-
-
-def deduplicated(partition: Partition) -> list[tuple[str, bytes]]:
-    """What a reader keeps: of each partition, what is past the highest position that it has seen."""
-    kept: list[tuple[str, bytes]] = []
-    highest = (-1, -1)
-    for record in partition.outbox.published:
-        ce_id = dict(record.headers)["ce_id"].decode()
-        _, offset, index = map(int, ce_id.split("-"))
-        if (offset, index) > highest:
-            highest = (offset, index)
-            kept.append((ce_id, record.value or b""))
-    return kept
+def some(percent: int) -> settings:
+    """So many of a hundred examples; of more, if the profile says so: `--hypothesis-profile=long`."""
+    return settings(max_examples=max(1, settings().max_examples * percent // 100))
 
 
 @given(logs)
-@settings(max_examples=60)
+@some(60)
 async def test_the_verifier_finds_no_lie(log: list[Item]) -> None:
     partition = Partition()
     for record in build(log):
@@ -67,34 +32,40 @@ async def test_the_verifier_finds_no_lie(log: list[Item]) -> None:
     assert lie(partition) is None
 
 
-FATES = ("fine", "restart", "unpublished", "unnoted")
 cuts = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(FATES)), max_size=8)
 
 
 @given(logs, cuts)
-@settings(max_examples=60)
+@some(60)
 async def test_a_crash_anywhere_changes_no_byte(log: list[Item], plan: list[tuple[int, str]]) -> None:
     await check_crashes(build(log), plan)
 
 
-async def check_crashes(records: list[LogRecord], plan: list[tuple[int, str]]) -> Partition:
-    """Batches of any size; between them the worker dies: idle, before it publishes, or before it notes that it did."""
-    steady, crashing = Partition(), Partition()
+@given(lives)
+@some(25)
+async def test_nobody_is_wronged_under_all_rules(life: list[Item]) -> None:
+    """After every single record of every type: no oversale, nobody who is reached left waiting, no timer astray."""
+    partition = Partition()
+    for record in build(life):
+        await partition.append([record])
+        for slot in partition.slots().values():
+            check_invariants(slot)
+    assert lie(partition) is None
+
+
+@given(lives, cuts)
+@some(12)
+async def test_a_crash_anywhere_changes_no_byte_under_all_rules(life: list[Item], plan: list[tuple[int, str]]) -> None:
+    await check_crashes(build(life), plan)
+
+
+@given(lives, st.sampled_from([1, 3, 5000]), st.sampled_from([1, 4]))
+@some(8)
+async def test_batches_and_workers_change_no_byte(life: list[Item], size: int, workers: int) -> None:
+    records = build(life)
+    steady = Partition()
     await steady.append(records)
-    start = 0
-    for end, fate in [*sorted(plan), (len(records), "fine")]:
-        batch, start = records[start:end], max(start, min(end, len(records)))
-        if not batch and not crashing.log:
-            continue
-        noted = crashing.database.watermark
-        await crashing.append(batch, publish=fate != "unpublished")
-        if fate != "fine":
-            await crashing.crash(watermark=noted if fate == "unnoted" else None)
-    assert deduplicated(crashing) == deduplicated(steady)
-    assert await crashing.stored() == await steady.stored() == steady.slots()
-    assert crashing.database.tables["receipt"] == steady.database.tables["receipt"]
-    assert lie(crashing) is None
-    return steady
+    await check_same(await relay(records, size, workers), steady)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -121,7 +92,7 @@ async def test_the_rushes_reach_what_matters() -> None:
 
 
 @given(logs)
-@settings(max_examples=30)
+@some(30)
 async def test_a_flipped_byte_of_a_decision_is_found(log: list[Item]) -> None:
     """The verifier bites: whatever was decided last, told with another number, is a lie."""
     partition = Partition()
