@@ -133,7 +133,7 @@ async def check_same(one: Partition, other: Partition) -> None:
 
 
 async def relay(records: Sequence[LogRecord], size: int, workers: int) -> Partition:
-    """Workers that take over from each other after every batch of so many records; every third one dies unpublished."""
+    """Workers take over from each other after every batch of so many records, and every third one dies unpublished."""
     partition = Partition()
     crew = [partition.decider, *(partition._start() for _ in range(workers - 1))]
     for number, begin in enumerate(range(0, len(records), size)):
@@ -141,7 +141,7 @@ async def relay(records: Sequence[LogRecord], size: int, workers: int) -> Partit
         if now is not before or number == 0:
             before.forget(partition.number)
             await _take_over(partition, now)
-        await partition.append(records[begin : begin + size], publish=number % 3 != 2)
+        await partition.append(records[begin : begin + size], publish=workers == 1 or number % 3 != 2)
     await _take_over(partition, crew[0])
     return partition
 
