@@ -25,6 +25,13 @@ CUTS = {
                     |                   | d promoted place-freed 5/7 until 12-03 11:00;
                     |                   | e promoted place-freed 6/7 until 12-03 11:00;
                     |                   | f promoted place-freed 7/7 until 12-03 11:00""",
+    "a hold goes before one that was confirmed after it": """
+        12-01 09:00 | open 2   | applied
+        12-01 09:01 | ask a 2  | a confirmed place-free 2/2
+        12-01 09:02 | ask b    | b waitlisted full #1+0 2/2
+        12-01 10:00 | cancel a | a released cancelled 0/2; b promoted place-freed 1/2 until 12-02 10:00
+        12-01 10:01 | ask c    | c confirmed place-free 2/2
+        12-01 11:00 | revise capacity=1 | b displaced capacity-cut #1+0 1/1""",
     "no more go than must": f"""{MIXED}
         12-01 11:00 | revise capacity=5 | e displaced capacity-cut #1+0 5/5
         12-01 11:01 | revise capacity=4 | d displaced capacity-cut #1+0 3/4;
