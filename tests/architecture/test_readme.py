@@ -79,8 +79,8 @@ def test_walkthrough_names_functions_that_are_there() -> None:
 
 
 def test_walkthrough_check_bites() -> None:
-    text = "### `services/matching/youai_matching/domain/slot.py`\n`decide()` `decided()` `_Turn.open()` `Turn.open()`"
-    assert unknown_functions(text) == ["decided", "Turn.open"]
+    text = "### `services/matching/youai_matching/domain/turn.py`\n`finish()` `finished()` `Turn.open()` `_Turn.open()`"
+    assert unknown_functions(text) == ["finished", "_Turn.open"]
 
 
 def test_settings_table_is_the_settings() -> None:

@@ -176,6 +176,7 @@ class BookingTurn(GivingTurn):
         if slot.draw != "awaited" or not draw.is_seed_of(seed, slot.seed_hash):
             return False
         slot.draw = "drawn"
+        self._scan()  # who was displaced meanwhile comes before all who are drawn
         drawn = draw.in_order(slot.requests.values(), seed)
         for request in sorted(drawn, key=self._second_class):
             self._join(request, given="drawn", waiting="drawn-behind")
