@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from youai_contracts.events import EVENTS, ClaimDecision, Decision, Event
+from youai_contracts.events import EVENTS, BookingPromoted, ClaimDecision, Decision, Event
 
 FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +30,8 @@ def schema(cls: type[Event]) -> Schema:
     body = components.pop(cls.__name__)
     if issubclass(cls, Decision | ClaimDecision):
         body["properties"]["outcome"] = {"const": cls.type.partition("-")[2]}
+        if cls is not BookingPromoted:
+            body["properties"].pop("hold_until", None)
         body["required"] = sorted(set(body["properties"]) - {"hold_until"})
     head = {"$schema": DIALECT, "$id": f"urn:youai:{cls.topic.name}:{cls.type}", "title": cls.type}
     return {**head, **{name: part for name, part in body.items() if name != "title"}, **_defs(components)}

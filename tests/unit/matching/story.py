@@ -51,8 +51,24 @@ LOG = [
     ("claim-end-requested/2", "2026-12-19T00:10:13.000Z"),
     ("claim-end-requested/3", "2026-12-19T06:00:00.000Z"),
     ("slot-closed/6", "2026-12-20T16:00:05.000Z"),
+    ("slot-opened/9", "2026-11-25T02:00:00.000Z"),
+    ("booking-requested/13", "2026-12-01T01:00:00.120Z"),
+    ("booking-requested/14", "2026-12-01T01:00:09.120Z"),
+    ("booking-requested/15", "2026-12-01T01:00:18.120Z"),
+    ("booking-requested/16", "2026-12-01T01:00:27.120Z"),
+    ("booking-requested/17", "2026-12-01T01:00:36.120Z"),
+    ("timer-fired/5", "2026-12-01T01:01:00.180Z"),
+    ("draw-revealed/4", "2026-12-01T01:01:00.420Z"),
+    ("booking-cancelled/4", "2026-12-02T03:00:00.000Z"),
+    ("timer-fired/6", "2026-12-03T03:00:00.210Z"),
+    ("hold-accepted/4", "2026-12-03T06:12:08.500Z"),
+    ("slot-revised/5", "2026-12-05T02:00:00.000Z"),
+    ("booking-cancelled/5", "2026-12-07T03:00:00.000Z"),
+    ("timer-fired/7", "2026-12-08T03:00:00.210Z"),
+    ("timer-fired/8", "2026-12-09T03:00:00.420Z"),
+    ("timer-fired/9", "2026-12-10T03:00:00.630Z"),
 ]
-"""The records of two sessions' and two demands' slots in one partition: an example, and the broker's stamp of it."""
+"""The records of three sessions' (the last is drawn) and two demands' slots: an example, and the broker's stamp of it."""
 
 
 def decisions() -> list[Decided]:
