@@ -68,7 +68,7 @@ LOG = [
     ("timer-fired/8", "2026-12-09T03:00:00.420Z"),
     ("timer-fired/9", "2026-12-10T03:00:00.630Z"),
 ]
-"""The records of three sessions' (the last is drawn) and two demands' slots: an example, and the broker's stamp of it."""
+"""The records of three sessions' (the last is drawn) and two demands' slots: an example, and its stamp."""
 
 
 def decisions() -> list[Decided]:
