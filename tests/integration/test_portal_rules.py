@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import youai_portal
+from msgspec import structs
 from youai_contracts import codec, topics
-from youai_contracts.events import Decision, Event, SessionCancelled
+from youai_contracts.events import AttendanceRecorded, Decision, Event, SessionCancelled
 from youai_portal import domain, streams
-from youai_portal.store import bookings, ledger, offers
+from youai_portal.store import bookings, ledger, manage, offers
 from youai_runtime import database
 
 from tests.support.catalog_alone import database_of
@@ -248,3 +249,61 @@ async def test_who_waited_before_this_version_keeps_its_place(stack: Stack, tmp_
         await read(pool, of("c", "waitlisted", 5, place=3), of("d", "displaced", 6, place=1))
         assert [(await own(pool, venue))["place"] for venue in "dabc"] == [1, 2, 3, 4]
         pool.terminate()
+
+
+async def test_overrides_are_counted_for_good(pool: database.Pool) -> None:
+    await read(pool, offer(), session())
+    await read(pool, of("a", "confirmed", 1, "place-free", capacity=3), of("b", "confirmed", 2, "override", capacity=3))
+    assert (await slot(pool))["overrides"] == 1
+    await read(pool, of("b", "confirmed", 2, "override", capacity=3))  # read again
+    await read(pool, of("b", "released", 3, "cancelled", capacity=3), of("c", "rejected", 4, "override-full"))
+    assert (await slot(pool))["overrides"] == 1
+    async with pool.acquire() as connection:
+        (given,) = await manage.overrides(connection, "slot-1", 5)
+    assert (given["venue_id"], given["party_size"], given["sequence"]) == ("b", 1, 2)
+
+
+async def test_whom_fewer_places_would_hit(pool: database.Pool) -> None:
+    """Holds first, newest first; then the newest confirmed: as matching displaces them."""
+    await read(pool, offer(), session())
+    held = {"hold_until": "2026-12-05T04:30:00.000Z"}
+    await read(
+        pool,
+        *(of(venue, "confirmed", n, party_size=2) for n, venue in enumerate("abc", start=1)),
+        of("h", "promoted", 4, "place-freed", party_size=3, **held),
+        of("w", "waitlisted", 5, party_size=4, place=1, ahead=0),
+        of("a", "confirmed", 6, "accepted", party_size=2),
+    )
+    async with pool.acquire() as connection:
+        hits = [await manage.hit(connection, "slot-1", places) for places in (20, 9, 8, 6, 5, 3, 1)]
+    found = [(hit.venues, hit.places) for hit in hits]
+    assert found == [(0, 0), (0, 0), (1, 3), (1, 3), (2, 5), (3, 7), (4, 9)]
+
+
+async def test_who_came_is_the_latest_word(pool: database.Pool) -> None:
+    await read(pool, offer(), session())
+    await read(pool, of("a", "confirmed", 1), of("b", "waitlisted", 2, place=1, ahead=0))
+    for came in (0, 4):
+        named = {"offer_id": "offer-1", "session_id": "slot-1", "slot_id": "slot-1", "actor": ACTOR}
+        await read(pool, AttendanceRecorded(**named, request_id="r-a", venue_id="a", attended=came))
+    async with pool.acquire() as connection:
+        (row,) = await manage.confirmed(connection, "slot-1", None, 5)
+        assert (row["request_id"], row["attended"]) == ("r-a", 4)
+        assert await manage.venues_of(connection, "slot-1", ["r-a", "r-b", "r-x"]) == {"r-a": "a"}
+
+
+async def test_where_else_there_are_places(pool: database.Pool) -> None:
+    later = datetime.now(UTC) + timedelta(days=9)
+    times = {"closes_at": later, "starts_at": later, "ends_at": later + timedelta(hours=2), "capacity": 4}
+    await read(pool, offer(), session(), *(structs.replace(session(f"slot-{n}"), **times) for n in range(2, 6)))
+    full = {"slot_id": "slot-3", "capacity": 4, "taken": 3, "sequence": 1}
+    await read(pool, booking("confirmed", "x", venue_id="z", request_id="r-z", **full))
+    mine = {"slot_id": "slot-4", "capacity": 4, "taken": 1, "sequence": 1}
+    await read(pool, booking("confirmed", "x", venue_id="a", request_id="r-a4", **mine))
+    gone = SessionCancelled(offer_id="offer-1", session_id="slot-5", slot_id="slot-5", reason="雨", actor=ACTOR)
+    await read(pool, gone)
+    async with pool.acquire() as connection:
+        two = await bookings.alternatives(connection, "slot-1", "a", 2)
+        one = await bookings.alternatives(connection, "slot-1", "a", 1)
+    assert [row["slot_id"] for row in two] == ["slot-2"]  # slot-3 has one, slot-4 is the venue's own
+    assert [row["slot_id"] for row in one] == ["slot-2", "slot-3"]

@@ -113,7 +113,8 @@ class Market:
         """A session that is over, and a booking of it that the center gave the venue; their ids."""
         now = datetime.now(UTC)
         names = ("opens_at", "closes_at", "starts_at", "ends_at")
-        slot = await self.session(5, **{name: now - timedelta(hours=4 - n) for n, name in enumerate(names)})
+        times = {name: now - timedelta(hours=4 - n) for n, name in enumerate(names)}
+        (slot,) = await self.sessions([{"capacity": 5, **times}])
         body = {"venue_id": venue_id, "party_size": 2, "explanation": "现场补登"}
         center = self.caller("matching", self.center_id, "center")
 
