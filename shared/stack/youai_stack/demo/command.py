@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from youai_stack import launch, tokens
-from youai_stack.demo import faults, verdict
+from youai_stack.demo import faults, speed, verdict
 from youai_stack.demo.calls import Attempts, Patient
 from youai_stack.demo.fold import fold
 from youai_stack.demo.load import Loader
@@ -126,6 +126,7 @@ class Demo:
     tally: Tally = field(default_factory=Tally)
     attempts: Attempts = field(default_factory=Attempts)
     kills: list[faults.Kill] = field(default_factory=list)
+    generator_cpu_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
     async def run(self, demands: int, requests: int, targets: list[str]) -> dict[str, Any]:
@@ -227,7 +228,7 @@ class Demo:
         rush = Rush(calls, watch, self.tally)
         scenes = Scenes(calls, city, sends, run)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
-        started = time.monotonic()
+        started, used = time.monotonic(), time.process_time()
         async with asyncio.TaskGroup() as group:
             showing = group.create_task(self._show(progress, bars, watch))
             work: list[Awaitable[None]] = [
@@ -237,6 +238,7 @@ class Demo:
             ]
             await asyncio.gather(*work)
             showing.cancel()
+        self.generator_cpu_s = time.process_time() - used
 
     async def _show(self, progress: Progress, bars: tuple[TaskID, TaskID], watch: Watch) -> None:
         while True:
@@ -292,7 +294,7 @@ class Demo:
             "exported_records": exported,
             "verifier_agrees": found["ok"],
             **{name: found[name] for name in _FOUND},
-            **verdict.latencies(self.tally, watch),
+            **speed.figures(self.tally, watch, self.generator_cpu_s),
             "seconds": {
                 "download": round(float(os.environ.get("YOUAI_DOWNLOAD_SECONDS", "0")) + self.up.download_seconds, 1),
                 "stack_up": round(self.up.seconds, 1),
@@ -300,6 +302,7 @@ class Demo:
                 "total": round(time.monotonic() - self.begun, 1),
             },
         }
+        speed.show(self.console, report)
         verdict.show(self.console, report)
         return report
 
