@@ -136,14 +136,15 @@ async def again(connection: Connection, numbers: Numbers, request_ids: Sequence[
 async def follow(connection: Connection, decided: dict[str, tuple[int, bool]]) -> None:
     """Keep reservations as decided: by request, the last sequence that spoke of it, and whether it is reserved then.
 
-    What was reserved again after that decision stays. A confirmed one stands in its session's own time.
+    What was reserved again after that decision stays. A confirmed one stands in its session's own time. What is given
+    back is decided, so the sweeper need not look at it either: one write in place of two.
     """
     cleared = [(request_id, sequence) for request_id, (sequence, reserved) in decided.items() if not reserved]
     kept = [(request_id, sequence) for request_id, (sequence, reserved) in decided.items() if reserved]
     if cleared:
         await connection.execute(
             """
-            UPDATE request AS r SET reserved = false
+            UPDATE request AS r SET reserved = false, settled = true
             FROM unnest($1::text[], $2::bigint[]) AS d (request_id, sequence)
             WHERE r.request_id = d.request_id AND r.reserved AND r.reserved_since < d.sequence
             """,
