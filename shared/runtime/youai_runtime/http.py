@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from youai_runtime import logs, metrics, problems
 from youai_runtime.problems import Problem
+from youai_runtime.returns import Returns
 
 log = logs.get(__name__)
 
@@ -190,12 +191,13 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 class _Admission:
-    """Refuses with 503 what would only wait in a queue that grows."""
+    """Refuses with 503 what would only wait in a queue that grows, and says when there will be room."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self._app = app
         self._most = most
         self._in_flight = 0
+        self._returns = Returns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in ("/livez", "/readyz", "/metrics"):
@@ -203,13 +205,15 @@ class _Admission:
             return
         if self._in_flight >= self._most:
             language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
-            await problems.response(problems.unavailable(), language, scope["path"])(scope, receive, send)
+            refusal = problems.unavailable(self._returns.seconds())
+            await problems.response(refusal, language, scope["path"])(scope, receive, send)
             return
         self._in_flight += 1
         try:
             await self._app(scope, receive, send)
         finally:
             self._in_flight -= 1
+            self._returns.answered()
 
 
 class _Observed:

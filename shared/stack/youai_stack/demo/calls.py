@@ -12,7 +12,9 @@ import aiohttp
 
 from youai_stack.errors import StackError
 
-GIVE_UP_S = 90.0
+GIVE_UP_S = 300.0
+LONGEST_S = 60.0
+"""The longest that a client waits before it asks again, whatever it is told."""
 _AGAIN = (425, 429, 502, 503, 504)
 
 
@@ -68,8 +70,8 @@ class Patient:
             if time.monotonic() > deadline:
                 self.attempts.gave_up += 1
                 return status, answer
-            asked = float(after) if after and after.isdigit() else pause
-            await asyncio.sleep(min(asked, 2.0) * random.uniform(0.5, 1.5))
+            asked = float(after) if after and after.isdigit() else pause * random.uniform(0.5, 1.5)
+            await asyncio.sleep(min(asked, LONGEST_S) + random.uniform(0, 0.5))
             pause = min(pause * 2, 2.0)
 
     async def must(self, service: str, method: str, path: str, who: tuple[str, str], **more: Any) -> dict[str, Any]:
