@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from youai_stack.demo.verdict import broken_promises
 from youai_stack.export import export
 
 from tests.support import kafka
@@ -63,13 +64,11 @@ async def verify(stack: Stack, folder: Path, timeout: float = 60.0) -> dict[str,
 
 
 async def prove(folder: Path) -> dict[str, Any]:
-    """Run the verifier on an export; fails with the first lie."""
+    """Run the verifier on an export, and compare what clients were told; fails with the first lie."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(VERIFIER),
         str(folder),
-        "--accepted",
-        str(folder / "accepted.jsonl"),
         "--json",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -78,6 +77,8 @@ async def prove(folder: Path) -> dict[str, Any]:
     assert process.returncode in (0, 1), err.decode()
     summary: dict[str, Any] = json.loads(out)
     assert process.returncode == 0, summary["lie"]
+    told = [json.loads(line) for line in (folder / "accepted.jsonl").read_text().splitlines()]
+    assert broken_promises(folder, told) == []
     assert summary["ok"], summary
     assert summary["chains_verified"], summary
     assert (summary["oversold_slots"], summary["undecided"], summary["duplicate_outcomes"]) == (0, 0, 0), summary

@@ -41,7 +41,6 @@ def load() -> ModuleType:
 
 
 verify = load()
-records: ModuleType = sys.modules["verifier.records"]
 
 
 def at(ms: int) -> str:
@@ -187,8 +186,8 @@ class Export:
             (folder / f"{topic}.jsonl").write_text(text, encoding="utf-8")
         return folder
 
-    def summary(self, folder: Path, accepted: Path | None = None) -> dict[str, Any]:
-        verdict = verify.Verdict(self.write(folder), RULE_FILE.parent, accepted)
+    def summary(self, folder: Path) -> dict[str, Any]:
+        verdict = verify.Verdict(self.write(folder), RULE_FILE.parent)
         summary: dict[str, Any] = json.loads(json.dumps(verdict.summary()))
         return summary
 

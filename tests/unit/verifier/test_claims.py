@@ -28,7 +28,7 @@ from tests.unit.verifier.exports import (
     told,
     yes,
 )
-from tests.unit.verifier.test_command import answers, run
+from tests.unit.verifier.test_command import run
 
 
 def on_demand(row: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def test_a_first_outcome_twice(race: Export, tmp_path: Path) -> None:
     race.rechain()
     summary = race.summary(tmp_path)
     assert told(summary) == ("youai.claim.v1", 1, 5)
-    assert (summary["lie"]["what"], summary["duplicate_outcomes"]) == ("c2 has a first outcome already", 1)
+    assert (summary["lie"]["what"], summary["duplicate_outcomes"]) == ("the log calls for no decision 1-9-0", 1)
 
 
 def test_a_duplicate_publication_is_no_lie(race: Export, tmp_path: Path) -> None:
@@ -300,14 +300,6 @@ def test_a_duplicate_publication_is_no_lie(race: Export, tmp_path: Path) -> None
 def test_lies_on_bookings_are_told_before_those_on_claims(race: Export, tmp_path: Path) -> None:
     race.published[0]["data"]["taken"] = race.claims[0]["data"]["taken"] = 7
     assert told(race.summary(tmp_path)) == ("youai.booking.v1", 0, 0)
-
-
-def test_answers_on_claims(race: Export, tmp_path: Path) -> None:
-    path = answers(tmp_path, ("c1", 202), ("c9", 409), ("c9", 202))
-    path.write_text(path.read_text().replace('"s"', f'"{DEMAND}"'))
-    summary = race.summary(tmp_path, path)
-    assert told(summary) == ("accepted", None, 3)
-    assert summary["undecided"] == 1
 
 
 def test_claims_without_their_file_are_not_judged(race: Export, tmp_path: Path) -> None:
@@ -331,7 +323,7 @@ def test_a_provider_reads_what_was_decided_on_its_claims(race: Export, tmp_path:
     proof = run(folder, "--venue", "p4")
     assert proof.returncode == 0
     hashed = race.claims[4]["data"]["hash"]
-    for words in ("需求 demand:d，接单 c4", "Demand", "本需求已由队3接单。", "队3 has claimed", hashed, "接单 3 份"):
+    for words in ("demand:d c4", "本需求已由队3接单。", "队3 has claimed", hashed):
         assert words in proof.stdout
     assert "已终止" in run(folder, "--venue", "p1").stdout
     assert "Nothing was asked for" in run(folder, "--venue", "nobody").stdout

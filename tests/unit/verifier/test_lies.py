@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verifier.exports import RUSH, VERSIONS, Export, export, here, told, verify
+from tests.unit.verifier.exports import Export, export, here, told
 from tests.unit.verifier.test_rules import TRUE
 
 
@@ -170,7 +170,7 @@ def test_a_first_outcome_doubled_under_another_ce_id(rush: Export, tmp_path: Pat
     rush.rechain()
     summary = rush.summary(tmp_path)
     assert told(summary) == ("youai.booking.v1", 1, 6)
-    assert summary["lie"]["what"] == "r2 has a first outcome already"
+    assert summary["lie"]["what"] == "the log calls for no decision 1-9-0"
     assert summary["duplicate_outcomes"] == 1
 
 
@@ -191,28 +191,9 @@ def test_a_ce_id_that_names_no_record(ce_id: object, rush: Export, tmp_path: Pat
     assert told(rush.summary(tmp_path)) == ("youai.booking.v1", 1, 0)
 
 
-def test_a_venue_with_two_live_requests_does_not_stop_the_audit(tmp_path: Path) -> None:
+def test_a_venue_with_two_live_requests_does_not_stop_the_count(tmp_path: Path) -> None:
     made = export(TRUE["5d live already: confirmed, waiting, promoted"])
     row = made.published[2]
     row["data"] |= {"outcome": "waitlisted", "reason": "full", "place": 2, "ahead": 1}
     made.rechain()
     assert told(made.summary(tmp_path)) == ("youai.booking.v1", 0, 2)
-
-
-def test_invariants_are_checked_apart_from_the_replay(tmp_path: Path) -> None:
-    """Lies that keep every chain whole are seen by the audit alone, without the replay."""
-    passed_over = export(copy.deepcopy(RUSH))
-    passed_over.published[5]["data"] |= {"request_id": "r4", "venue_id": "v4"}
-    left = export(copy.deepcopy(RUSH))
-    del left.published[5]
-    for made, what in ((passed_over, "passed over"), (left, "left waiting")):
-        made.rechain()
-        made.write(tmp_path)
-        log = verify.read_topic(tmp_path / "youai.slot-log.v1.jsonl")
-        verify.sift(log)
-        lies: list[Any] = []
-        published = verify.read_topic(tmp_path / f"{verify.BOOKING}.jsonl")
-        kept = verify.deduplicate(verify.BOOKING, published, lies)
-        audit = verify.Audit(log, {verify.BOOKING: kept}, VERSIONS, lies)
-        assert audit.chains_verified
-        assert [lie.what for lie in lies if what in lie.what]

@@ -25,9 +25,9 @@ from tests.unit.verifier.exports import (
     give_back,
     opened,
     override,
-    records,
     reveal,
     revise,
+    verify,
 )
 
 IDS = st.sampled_from(["s", "r1", "张家港", "a b", "a\n", "\x7f", "", "x" * 200, "x" * 201, "\x85", "😀" * 200])
@@ -117,8 +117,8 @@ def both_refuse(key: bytes | None, value: bytes | None, headers: list[tuple[str,
         codec_refuses = False
     except codec.Undecodable:
         codec_refuses = True
-    record = records.read_record(line(0, 0, NINE, key, headers, value).decode())
-    return codec_refuses, bool(records.is_refused(record))
+    record = verify.read_record(line(0, 0, NINE, key, headers, value).decode())
+    return codec_refuses, bool(verify.is_refused(record))
 
 
 @st.composite
@@ -211,7 +211,7 @@ def test_keys_that_are_refused(key: bytes | None) -> None:
     )
 )
 def test_its_canonical_json_is_rfc_8785(data: dict[str, Any]) -> None:
-    assert records.canonical(data) == rfc8785.dumps(data)
+    assert verify.canonical(data) == rfc8785.dumps(data)
 
 
 @settings(deadline=None)
@@ -222,6 +222,6 @@ def test_its_times_are_those_of_the_codec(text: str) -> None:
     try:
         event: Any = codec.decode(topics.SLOT_LOG, b"s", json.dumps(data).encode(), headers).event
     except codec.Undecodable:
-        assert records.instant(text) is None
+        assert verify.instant(text) is None
         return
-    assert records.instant(text) == (event.due_at - records.EPOCH) // records.timedelta(milliseconds=1)
+    assert verify.instant(text) == (event.due_at - verify.EPOCH) // verify.timedelta(milliseconds=1)

@@ -31,12 +31,13 @@ async def export_all(bootstrap: str, folder: Path) -> dict[str, int]:
 
 
 async def verify(folder: Path, told: list[dict[str, object]], rules: Path) -> dict[str, Any]:
-    """The verifier's findings on an export, as a process of its own that imports nothing of ours.
+    """The verifier's findings on an export, as a process of its own that imports nothing of ours, and whether they
+    are what clients were told (`told`, see `broken_promises`). A promise that is not kept makes `ok` false; it is the
+    `lie` if the verifier found none, and whoever was accepted and is not even on the slot log is `undecided` too.
 
-    `told` is what clients were told; `rules` a folder of rule versions. Raises StackError if it cannot read the export.
+    `rules` is a folder of rule versions. Raises StackError if the verifier cannot read the export.
     """
-    accepted = folder / "accepted.jsonl"
-    accepted.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
+    (folder / "accepted.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -44,8 +45,6 @@ async def verify(folder: Path, told: list[dict[str, object]], rules: Path) -> di
         str(folder),
         "--rules",
         str(rules),
-        "--accepted",
-        str(accepted),
         "--json",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -58,8 +57,55 @@ async def verify(folder: Path, told: list[dict[str, object]], rules: Path) -> di
         raise StackError(f"The verifier did not end within {VERIFY_S:.0f} s.") from None
     if process.returncode not in (0, 1):
         raise StackError(f"The verifier could not judge the export: {err.decode(errors='replace').strip()[-500:]}")
-    findings: dict[str, Any] = json.loads(out)
+    return await asyncio.to_thread(with_promises, json.loads(out), folder, told)
+
+
+def with_promises(findings: dict[str, Any], folder: Path, told: list[dict[str, object]]) -> dict[str, Any]:
+    """The verifier's findings on an export, and on top of them what of `told` is not so."""
+    broken = broken_promises(folder, told)
+    if broken:
+        findings |= {"ok": False, "lie": findings["lie"] or broken[0]}
+        asked = _requests(folder, topics.SLOT_LOG.name, ("booking-requested", "claim-requested"))
+        findings["undecided"] += sum(lie["expected"] == 1 and lie["request"] not in asked for lie in broken)
+    for lie in broken:
+        del lie["request"]
     return findings
+
+
+def broken_promises(folder: Path, told: list[dict[str, object]]) -> list[dict[str, Any]]:
+    """Where an export does not say what clients were told, in the shape of the verifier's lies; `offset` is a line.
+
+    `told` are the lines of answers: `request_id, slot_id, status`. Whoever got 202 has an outcome; who was refused has
+    none, unless the same key got 202 then. 504, 0 and None promise nothing.
+    """
+    decided: set[tuple[str, str]] = set()
+    for topic in (topics.BOOKING, topics.CLAIM):
+        decided |= _requests(folder, topic.name)
+    lines: dict[bool, dict[tuple[str, str], int]] = {False: {}, True: {}}
+    for number, line in enumerate(told, 1):
+        if line["status"] not in (0, 504, None) and line["request_id"] is not None:
+            request = (str(line["slot_id"]), str(line["request_id"]))
+            lines[line["status"] == 202].setdefault(request, number)
+    broken: list[dict[str, Any]] = []
+    for request, number in sorted((lines[False] | lines[True]).items(), key=lambda item: item[1]):
+        due, found = int(request in lines[True]), int(request in decided)
+        if due != found:
+            lie = {"topic": "accepted", "partition": None, "offset": number, "what": f"outcomes of {request[1]}"}
+            broken.append(lie | {"expected": due, "found": found, "request": request})
+    return broken
+
+
+def _requests(folder: Path, topic: str, types: tuple[str, ...] | None = None) -> set[tuple[str, str]]:
+    """Each (slot, request) that a topic's export names, in records of these types or of all; none without a file."""
+    path = folder / f"{topic}.jsonl"
+    found: set[tuple[str, str]] = set()
+    if path.exists():
+        with path.open(encoding="utf-8") as file:
+            for row in map(json.loads, file):
+                data, type_ = row["data"], row["headers"].get("ce_type")
+                if isinstance(data, dict) and "request_id" in data and (types is None or type_ in types):
+                    found.add((str(row["key"]), str(data["request_id"])))
+    return found
 
 
 def percentile(values: list[float], share: float) -> float | None:
