@@ -240,9 +240,8 @@ class Slot:
 
     def _end(self, holding: list[Request], reason: str) -> None:  # releases these, then who is entered, then the queue
         self.timers.clear()
-        entered = [request for request in self.requests.values() if request.state == "entered"]
         line = sorted((request for group in self.queue.values() for request in group), key=ORDER)
-        for request in [*holding, *entered, *line]:
+        for request in [*holding, *(r for r in self.requests.values() if r.state == "entered"), *line]:
             why = "not-accepted" if reason == "closed" and request.state == "promoted" else reason
             self._decide(request, "released" if self.kind == "session" else "ended", why)
 
@@ -292,6 +291,7 @@ class Slot:
         if hashlib.sha256(seed).hexdigest() != self.opened["seed_hash"]:
             return
         self.phase = ""
+        self._scan()  # for who was displaced in the window
         among = hashlib.sha256("\n".join(request.id for request in self.window).encode()).digest()
         ranks = {r.id: hashlib.sha256(seed + among + r.who.encode()).hexdigest() for r in self.window}
         drawn = [request for request in self.requests.values() if request.state == "entered"]
