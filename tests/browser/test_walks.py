@@ -1,6 +1,5 @@
 """What people do on the pages, in the browser: a station's clerk, a department, and whoever looks without sign-in."""
 
-import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -78,8 +77,8 @@ async def test_a_clerk_finds_a_demand_books_and_is_promoted_live(
     await page.get_by_role("link", name="消息").click()
     unread = main.locator("tr.unread")
     await expect(unread).to_have_count(2)
-    await unread.get_by_role("button").filter(has_text="递补").click()
-    await expect(page).to_have_url(re.compile(f"{re.escape(clerk.url)}/bookings/.+"))
+    await unread.get_by_role("button").filter(has_text="已为您保留").click()
+    await expect(page).to_have_url(f"{clerk.url}/slots/{slot}")
     await expect(page.get_by_role("button", name="确认，我们要")).to_be_visible()
     await clerk.open("/inbox")
     await expect(unread).to_have_count(1)

@@ -135,7 +135,9 @@ async def test_odd_addresses_are_told_in_words(anybody: Browser, path: str) -> N
     assert "<script>alert" not in answer.text
 
 
-async def test_a_clerk_books_sees_the_place_move_and_cancels(stack: Stack, market: Market, signed_in: SignedIn) -> None:
+async def test_a_clerk_books_sees_the_place_move_and_declines(
+    stack: Stack, market: Market, signed_in: SignedIn
+) -> None:
     slot = await market.session(1)
     first, second, third = await market.venues(3)
     await first.decided(await first.book(slot))
@@ -159,11 +161,11 @@ async def test_a_clerk_books_sees_the_place_move_and_cancels(stack: Stack, marke
         )[0]["request_id"]
         await first.cancel(booking)
         await read_until(lines, 'data-status="promoted"')
-    mine = await clerk.has("/bookings", "递补成功")
-    cancel = next(action for action in re.findall(r'action="(/bookings/[^"]+/cancel)"', mine))
-    receipt = await clerk.page(cancel.removesuffix("/cancel"))
+    mine = await clerk.has("/bookings", "已为您保留")
+    decline = next(action for action in re.findall(r'action="(/bookings/[^"]+/decline)"', mine))
+    receipt = await clerk.page(decline.removesuffix("/decline"))
     assert receipt.count("<strong>候补中</strong>") == 1
-    assert (await clerk.submit("/bookings", cancel)).status_code == 200
+    assert (await clerk.submit("/bookings", decline)).status_code == 200
     await clerk.has("/bookings?all=1", "已释放")
 
 
@@ -186,7 +188,7 @@ async def test_one_form_sent_twice_is_one_booking(stack: Stack, market: Market, 
     assert len(await stack.ask("portal", "SELECT 1 FROM booking WHERE slot_id = $1", slot)) == 1
     other = await clerk.http.post(f"/slots/{slot}/book", data=form | {"party_size": "2"})
     assert other.status_code == 409  # the same key for something else is told, in words
-    assert "请换一个新键" in other.text
+    assert "已换一个新键" in other.text
 
 
 async def test_forms_cannot_be_forged(stack: Stack, market: Market, signed_in: SignedIn) -> None:

@@ -284,7 +284,7 @@ async def test_who_came_is_the_latest_word(pool: database.Pool) -> None:
     await read(pool, offer(), session())
     await read(pool, of("a", "confirmed", 1), of("b", "waitlisted", 2, place=1, ahead=0))
     for came in (0, 4):
-        named = {"offer_id": "offer-1", "session_id": "slot-1", "slot_id": "slot-1", "actor": ACTOR}
+        named: dict[str, Any] = {"offer_id": "offer-1", "session_id": "slot-1", "slot_id": "slot-1", "actor": ACTOR}
         await read(pool, AttendanceRecorded(**named, request_id="r-a", venue_id="a", attended=came))
     async with pool.acquire() as connection:
         (row,) = await manage.confirmed(connection, "slot-1", None, 5)

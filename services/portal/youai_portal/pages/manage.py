@@ -63,6 +63,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
     async def override(slot_id: str, visit: here) -> Response:
         form = await visit.form()
         visit.require("center")
+        await _own(visit, slot_id)
         try:
             body = await _override(visit, slot_id, form)
             path = f"/v1/slots/{segment(slot_id)}/overrides"
