@@ -75,6 +75,16 @@ DRAWS: dict[str, list[Step]] = {
         (reveal(SEED), []),
         (ask(6, ms=60_000), [wait(6, 3, 2, 2)]),
     ],
+    "who was displaced in the window has what is free before anybody drawn joins": [
+        (draw(waitlist=1), []),
+        (ask(1), [entered(1)]),
+        (override(8), [said(8, "confirmed override", 1)]),
+        (override(9), [said(9, "confirmed override", 2)]),
+        (revise(capacity=1), [said(9, "displaced capacity-cut", 1, 1, 0)]),
+        (revise(capacity=2), []),
+        (WINDOW, []),
+        (reveal(SEED), [held(9, 2, "2026-11-25 17:01"), said(1, "waitlisted drawn-behind", 2, 1, 0)]),
+    ],
     "what is refused anyway is refused in the window too": [
         (draw(), []),
         (ask(1, 3), [no(1, "party-too-large")]),
