@@ -148,7 +148,8 @@ class Demo:
             )
             http = await stack.enter_async_context(
                 aiohttp.ClientSession(
-                    timeout=aiohttp.ClientTimeout(total=30, connect=10), connector=aiohttp.TCPConnector(limit=2_000)
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30),
+                    connector=aiohttp.TCPConnector(limit=2_000),
                 )
             )
             watching = asyncio.create_task(watch.run())
