@@ -13,8 +13,6 @@ from youai_contracts import topics
 
 from youai_stack import export, root
 from youai_stack.demo import fold
-from youai_stack.demo.rush import Tally
-from youai_stack.demo.watch import Watch
 from youai_stack.errors import StackError
 
 VERIFY_S = 300.0
@@ -105,26 +103,6 @@ def _requests(folder: Path, topic: str, types: tuple[str, ...] | None = None) ->
                 data, type_ = row["data"], row["headers"].get("ce_type")
                 if isinstance(data, dict) and "request_id" in data and (types is None or type_ in types):
                     found.add((str(row["key"]), str(data["request_id"])))
-    return found
-
-
-def percentile(values: list[float], share: float) -> float | None:
-    """The value below which `share` of the values lie; None of none."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-
-def latencies(tally: Tally, watch: Watch) -> dict[str, float | None]:
-    """Milliseconds: from the first send to the door's answer, and from that answer to the decision being read."""
-    decided = [max(watch.first[r] - at, 0.0) for r, at in tally.accepted.items() if r in watch.first]
-    shares = {"p50": 0.5, "p99": 0.99}
-    found: dict[str, float | None] = {}
-    for name, values in (("answer", tally.waits), ("answer_to_decision", decided)):
-        for label, share in shares.items():
-            value = percentile(values, share)
-            found[f"{name}_ms_{label}"] = None if value is None else round(value * 1000, 1)
     return found
 
 
