@@ -42,8 +42,10 @@ def quick_stack(home: Home) -> Iterator[Stack]:
     os.environ |= dict(zip(NAMES, (write_rules(home.path / "rules"), str(home.path / "rules")), strict=True))
     try:
         launch.up(home, with_parent=True)
-        yield Stack(home)
-    finally:
+    finally:  # its supervisor has them: another stack that starts meanwhile shall not
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+    try:
+        yield Stack(home)
+    finally:
         launch.down(home)
