@@ -24,10 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the real broker and database, by its folder."""
+    """Mark what needs the real broker and database, by its folder, and what has a stack of its own."""
     for item in items:
         if any(folder in item.path.parents for folder in ON_THE_STACK):
             item.add_marker(pytest.mark.stack)
+        if "quick" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.quick)
 
 
 @pytest.fixture(scope="session")

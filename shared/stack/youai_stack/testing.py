@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,22 @@ from youai_stack.errors import StackError
 
 PYTHON_PATHS = ("shared", "services", "verifier", "examples", "deploy", "tests")
 FAST = "not stack"
+HALVES = ("stack and not quick", "not stack or quick")
+"""The tests that share one stack, and those that need none or have their own: most of either waits, so side by side."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-noto-cjk")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the gate: its name and the commands that must all exit 0; with none it has nothing to do."""
+    """A step of the gate: its name and the commands that must all exit 0; with none it has nothing to do.
+
+    `beside` runs while they do; what it prints comes after.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
+    beside: tuple[str, ...] = ()
 
 
 def test(
@@ -52,8 +59,17 @@ def _steps(place: Path, fast: bool, more: tuple[str, ...]) -> list[Step]:
         Step("lint", ((*python, "ruff", "check", "--quiet", *paths),)),
         Step("types", ((*python, "mypy", *paths),)),
         *(() if fast else (Step("browser", _browser()),)),
-        Step("tests", ((*python, "pytest", *(("-m", FAST) if fast else ()), *more),)),
+        _tests((*python, "pytest"), fast, more),
     ]
+
+
+def _tests(pytest: tuple[str, ...], fast: bool, more: tuple[str, ...]) -> Step:
+    if fast:
+        return Step("tests", ((*pytest, "-m", FAST, *more),))
+    if more:  # somebody looks for something: one run
+        return Step("tests", ((*pytest, *more),))
+    shared, others = ((*pytest, "-m", half) for half in HALVES)
+    return Step("tests", (shared,), beside=others)
 
 
 def _browser() -> tuple[tuple[str, ...], ...]:
@@ -77,8 +93,25 @@ def _run(console: Console, place: Path, step: Step) -> bool:
     # The venv's own programs first, whatever else is on the PATH.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     environment = os.environ | {"PATH": path, "YOUAI_ROOT": str(place)}
-    ok = all(
-        subprocess.run(command, cwd=place, env=environment, check=False).returncode == 0 for command in step.commands
-    )
+    with tempfile.TemporaryFile() as said:
+        beside = (
+            subprocess.Popen(step.beside, cwd=place, env=environment, stdout=said, stderr=subprocess.STDOUT)
+            if step.beside
+            else None
+        )
+        try:
+            ok = all(
+                subprocess.run(command, cwd=place, env=environment, check=False).returncode == 0
+                for command in step.commands
+            )
+        except BaseException:
+            if beside is not None:
+                beside.terminate()
+            raise
+        ok = (beside is None or beside.wait() == 0) and ok
+        said.seek(0)
+        sys.stdout.flush()
+        shutil.copyfileobj(said, sys.stdout.buffer)
+        sys.stdout.flush()
     console.print(f"{step.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - begun:.1f} s")
     return ok
