@@ -18,7 +18,7 @@ REBUILT_S = 3_600.0
 def rebuild(home: Home) -> None:
     """Stop matching's workers, forget what was decided, start them, and show how far they are until all is decided."""
     state = home.require_running()
-    number = sum(1 for process in state["services"]["matching"]["processes"] if process["role"] == "worker")
+    number = sum(1 for process in home.status()["services"]["matching"]["processes"] if process["role"] == "worker")
     dsn = str(state["postgres"]["dsn"]).rpartition("/")[0] + "/matching"
     launch.scale(home, "matching", 0)
     try:
