@@ -1,6 +1,7 @@
 """The command line `youai`: what each command takes; what it does lies in other modules, imported when it is called."""
 
 import contextlib
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -314,7 +315,7 @@ def _bootstrap(path: Path | None) -> str:
 
 
 def _add_lazy(argv: list[str]) -> None:
-    """Register `demo` and `test`: in full when they are called, by name and a line of help otherwise."""
+    """Register `demo`, `test` and `prove`: in full when they are called, by name and a line of help otherwise."""
     called = next((word for word in argv if not word.startswith("-")), None)
     if called == "demo":
         from youai_stack.demo.command import demo
@@ -328,6 +329,11 @@ def _add_lazy(argv: list[str]) -> None:
         app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test)
     else:
         app.command("test", help="Run the project's tests (--fast: those without a broker).")(_later)
+    if called == "prove":
+        # By name: the stack imports no service, and what proves them imports two.
+        app.add_typer(importlib.import_module("youai_proof.command").app, name="prove")
+    else:
+        app.command("prove", help="Prove matching: seeds in a simulator, mutants, faults on the real thing.")(_later)
 
 
 def _later() -> None:

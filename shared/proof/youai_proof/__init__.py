@@ -1,0 +1,1 @@
+"""What proves matching: seeds in a simulator, mutants that must be caught, faults on the real broker and database."""
