@@ -101,8 +101,9 @@ CHECKS: dict[str, Any] = {
     "time": lambda value: instant(value) is not None,
     "flag": lambda value: isinstance(value, bool),
     "hours": lambda value: isinstance(value, list) and [type(item) for item in value] == [str, str],
-    "ids": lambda value: isinstance(value, list) and all(map(CHECKS["id"], value)),
-    "amounts": lambda value: isinstance(value, dict) and all(map(CHECKS["places"], value.values())),
+    "ids": lambda value: isinstance(value, list) and len(value) <= 1000 and all(map(CHECKS["id"], value)),
+    "amounts": lambda value: isinstance(value, dict) and len(value) <= 50 and all(map(CHECKS["amount"], value.items())),
+    "amount": lambda item: CHECKS["name"](item[0]) and CHECKS["places"](item[1]),
     "actor": lambda value: isinstance(value, dict) and has_shape(value, "subject=id organization_id=id"),
 }
 ASKS = "request_id=id actor=actor "
@@ -114,8 +115,7 @@ SHAPES = {  # `?`: may be left out, `~`: or null; what is no check by name is a 
     "slot-closed": "reason=session-cancelled|offer-withdrawn|demand-withdrawn|demand-expired",
     "booking-requested": ASKS + "venue_id=id town=label party_size=places auto_accept?=flag points?=count "
     "losses?=count wins?=count working_hours~=hours requested_at=time",
-    "booking-cancelled": ASKS,
-    "hold-accepted": ASKS,
+    **dict.fromkeys(("booking-cancelled", "hold-accepted"), ASKS),
     "hold-declined": ASKS + "reason?=declined|limit",
     "override-requested": ASKS + "venue_id=id town=label party_size=places capacity~=places explanation=text",
     "draw-revealed": "seed=hash",

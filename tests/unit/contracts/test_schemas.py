@@ -35,6 +35,15 @@ def test_a_schema_is_one_and_says_whose(type_: str) -> None:
     assert schema["description"]
 
 
+@pytest.mark.parametrize("type_", ["session-opened", "slot-opened"])
+def test_towns_and_the_invited_are_bounded(type_: str) -> None:
+    """So that no session makes a record that the broker does not take."""
+    fields = schemas.schema(EVENTS[type_])["properties"]
+    assert fields["invited"]["maxItems"] == 1_000
+    assert fields["town_shares"]["maxProperties"] == 50
+    assert fields["town_shares"]["propertyNames"]["maxLength"] == 200
+
+
 def test_date_time_is_checked() -> None:
     schema = schemas.schema(EVENTS["timer-fired"])
     timer = EXAMPLES["timer-fired"]["1"]
@@ -82,8 +91,9 @@ def stricter_ones(type_: str) -> Iterator[tuple[str, Schema]]:
         yield f"{name} taken away", stricter
     if issubclass(EVENTS[type_], Decision | ClaimDecision):
         return  # their examples are true decisions, and none is at every bound
+    most = (("maxLength", -1), ("maximum", -1), ("maxItems", -1), ("maxProperties", -1))
     for number, part in enumerate(parts(schema)):
-        for bound, step in (("maxLength", -1), ("maximum", -1), ("minimum", 1), ("minLength", 1)):
+        for bound, step in (*most, ("minimum", 1), ("minLength", 1)):
             if bound in part:
                 stricter = copy.deepcopy(schema)
                 list(parts(stricter))[number][bound] += step

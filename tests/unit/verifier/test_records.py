@@ -225,3 +225,23 @@ def test_its_times_are_those_of_the_codec(text: str) -> None:
         assert verify.instant(text) is None
         return
     assert verify.instant(text) == (event.due_at - verify.EPOCH) // verify.timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "refused"),
+    [
+        ("invited", [f"v{n}" for n in range(1_000)], False),
+        ("invited", [f"v{n}" for n in range(1_001)], True),
+        ("town_shares", {f"镇{n}": 1 for n in range(50)}, False),
+        ("town_shares", {f"镇{n}": 1 for n in range(51)}, True),
+        ("town_shares", {"镇" * 200: 1}, False),
+        ("town_shares", {"镇" * 201: 1}, True),
+        ("town_shares", {"": 1}, True),
+        ("town_shares", {"镇\x00": 1}, True),
+    ],
+)
+def test_bounds_of_a_slot(field: str, value: Any, refused: bool) -> None:
+    data = VALID["slot-opened"] | {field: value}
+    headers = [("ce_id", b"e1"), ("ce_type", b"slot-opened")]
+    key = str(data["slot_id"]).encode()
+    assert both_refuse(key, json.dumps(data).encode(), headers) == (refused, refused)

@@ -18,6 +18,8 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 DemandId = Annotated[str, Meta(min_length=1, max_length=190, pattern="^[^\\x00-\\x20\\x7f]+(?!\\n)$")]
 Instant = Annotated[datetime, Meta(tz=True)]
+TownShares = Annotated[dict[Name, Places], Meta(max_length=50)]
+Invited = Annotated[tuple[Id, ...], Meta(max_length=1_000)]  # at the most 800 kB, which still fits a record
 
 Category = Literal[
     "理论宣讲",

@@ -5,7 +5,21 @@ from typing import ClassVar
 import msgspec
 
 from youai_contracts import topics
-from youai_contracts.events.base import Actor, Category, Count, Event, Id, Instant, Label, Mode, Name, Places, Text
+from youai_contracts.events.base import (
+    Actor,
+    Category,
+    Count,
+    Event,
+    Id,
+    Instant,
+    Invited,
+    Label,
+    Mode,
+    Name,
+    Places,
+    Text,
+    TownShares,
+)
 from youai_contracts.topics import Topic
 
 
@@ -53,9 +67,9 @@ class SessionOpened(Event, frozen=True, kw_only=True):
     starts_at: Instant
     ends_at: Instant
     mode: Mode = "arrival"
-    town_shares: dict[str, Places] = msgspec.field(default_factory=dict)
+    town_shares: TownShares = msgspec.field(default_factory=dict)
     waitlist: Count | None = None
-    invited: tuple[Id, ...] = ()
+    invited: Invited = ()
     invited_until: Instant | None = None
     venue_name: Name
     actor: Actor

@@ -14,10 +14,12 @@ from youai_contracts.events.base import (
     Hash,
     Id,
     Instant,
+    Invited,
     Label,
     Mode,
     Name,
     Places,
+    TownShares,
 )
 from youai_contracts.topics import Topic
 
@@ -48,9 +50,9 @@ class SlotOpened(SlotRecord, frozen=True, kw_only=True):
     ends_at: Instant
     mode: Mode = "arrival"
     rule_version: Hash
-    town_shares: dict[str, Places] = msgspec.field(default_factory=dict)
+    town_shares: TownShares = msgspec.field(default_factory=dict)
     waitlist: Count | None = None
-    invited: tuple[Id, ...] = ()
+    invited: Invited = ()
     invited_until: Instant | None = None
     seed_hash: Hash | None = None
     kind: Literal["session", "demand"] = "session"
