@@ -3,43 +3,31 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import IntEnum
 
-PRODUCE, FETCH, OFFSETS, METADATA, COMMIT, COMMITTED, COORDINATOR, JOIN, BEAT, LEAVE, SYNC, PRODUCER_ID = (
-    0,
-    1,
-    2,
-    3,
-    8,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    22,
-)
-"""Kafka's numbers of the requests that the fake answers."""
-NAMES = {
-    PRODUCE: "produce",
-    FETCH: "fetch",
-    OFFSETS: "offsets",
-    METADATA: "metadata",
-    COMMIT: "commit",
-    COMMITTED: "committed",
-    COORDINATOR: "coordinator",
-    JOIN: "join",
-    BEAT: "heartbeat",
-    LEAVE: "leave",
-    SYNC: "sync",
-    PRODUCER_ID: "producer-id",
-}
+
+class Api(IntEnum):
+    """Kafka's numbers of the requests that the fake answers."""
+
+    PRODUCE = 0
+    FETCH = 1
+    OFFSETS = 2
+    METADATA = 3
+    COMMIT = 8
+    COMMITTED = 9
+    COORDINATOR = 10
+    JOIN = 11
+    BEAT = 12
+    LEAVE = 13
+    SYNC = 14
+    PRODUCER_ID = 22
 
 
 @dataclass
 class Faults:
     """Each probability is of one request. All may be changed while the broker runs; `calm` ends everything.
 
-    `only` holds the names of the requests that are met by the four losses ("produce", "fetch", ...; empty: all).
+    `only` holds the requests that are met by slowness, losses and cuts (empty: all).
     """
 
     latency_s: tuple[float, float] = (0.0005, 0.003)
@@ -59,7 +47,7 @@ class Faults:
     """An append that is there is answered by NotEnoughReplicasAfterAppend, which the client asks again."""
     refused: float = 0.0
     """An append is answered by NotEnoughReplicas (nothing written), which the client asks again."""
-    only: frozenset[str] = frozenset()
+    only: frozenset[Api] = frozenset()
     leaderless: set[tuple[str, int]] = field(default_factory=set)
     """Partitions without a leader: aiokafka drops their batches after its timeout, and sends later ones."""
     lag_s: dict[tuple[str, int] | str, float] = field(default_factory=dict)
@@ -83,8 +71,8 @@ class Faults:
         self.deaf.clear()
 
     def draw(self, rng: random.Random, kind: str, probability: float, api: int | None = None) -> bool:
-        """Whether the fault happens now; counted. Takes no chance where there is none to take."""
-        if probability <= 0.0 or (api is not None and self.only and NAMES[api] not in self.only):
+        """Whether the fault happens now; counted. Draws nothing where it cannot happen."""
+        if probability <= 0.0 or (api is not None and self.only and api not in self.only):
             return False
         if rng.random() >= probability:
             return False
