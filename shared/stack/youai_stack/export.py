@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -71,10 +71,10 @@ def _base64(raw: bytes | None) -> str:
     return base64.b64encode(raw or b"").decode()
 
 
-async def records(bootstrap: str, topic: str) -> AsyncIterator[Any]:
+async def records(bootstrap: str, topic: str, since: Mapping[int, int] | None = None) -> AsyncIterator[Any]:
     """Every record of the topic up to its end as it is now; each partition in its order, the partitions mixed.
 
-    Memory is bounded by one fetch. Raises StackError where there is no such topic or the broker stops answering.
+    `since` names offsets by partition before which nothing is wanted. Memory is bounded by one fetch. Raises StackError where there is no such topic or the broker stops answering.
     """
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.errors import KafkaError
@@ -92,7 +92,10 @@ async def records(bootstrap: str, topic: str) -> AsyncIterator[Any]:
     )
     try:
         await consumer.start()
-        first = await consumer.beginning_offsets(partitions)
+        first = {
+            partition: max(offset, (since or {}).get(partition.partition, 0))
+            for partition, offset in (await consumer.beginning_offsets(partitions)).items()
+        }
         end = await consumer.end_offsets(partitions)
         left = {partition for partition in partitions if first[partition] < end[partition]}
         consumer.assign(sorted(left, key=lambda partition: partition.partition))

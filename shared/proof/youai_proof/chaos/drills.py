@@ -1,0 +1,121 @@
+"""The two drills, and clocks that are wrong: an older PostgreSQL, an older Kafka, and every process an hour off."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from youai_stack import launch
+from youai_stack.errors import StackError
+from youai_stack.home import Home
+from youai_stack.postgres import Postgres
+from youai_stack.services import SERVICES
+
+from youai_proof.chaos import parts
+from youai_proof.chaos.on_processes import EVERYWHERE
+from youai_proof.chaos.world import World
+
+CLOCKS = Path(__file__).with_name("clock")
+HOUR_S = 3600
+BETWEEN_S = 8.0
+"""How much of the rush an older store has not seen."""
+
+
+async def backup_postgres(world: World, _chance: random.Random) -> str:
+    """PostgreSQL is put back to a copy from before: what the topics say since then is caught up with by itself."""
+    data = Postgres(world.home).data
+    await _copied(world, "postgres", signal.SIGINT, data)
+    await asyncio.sleep(BETWEEN_S)
+    began = time.monotonic()
+    await _restored(world, "postgres", signal.SIGINT, data)
+    ended = time.monotonic()
+    await world.struck(ended, ended)
+    await world.whole()
+    return f"{BETWEEN_S:.0f} s of a rush older; away {ended - began:.1f} s; counted from its return"
+
+
+async def backup_kafka(world: World, _chance: random.Random) -> str:
+    """Kafka is put back to a copy from before: progress is ahead of the log, so every lane stops and says so."""
+    data = world.home.kafka / "data"
+    await _copied(world, "kafka", signal.SIGTERM, data)
+    await asyncio.sleep(BETWEEN_S)
+    decided = (await world.databases.ask("matching", "SELECT count(*) AS n FROM decision"))[0]["n"]
+    await _restored(world, "kafka", signal.SIGTERM, data)
+    began = time.monotonic()
+    names = {name for name in parts.named(world.home) if "-worker-" in name and "catalog" not in name}
+
+    def told() -> set[str]:
+        return {one.partition(":")[0] for one in parts.waiting(world.home) if "truncated or made again" in one}
+
+    took = await parts.until(lambda: {"matching-worker-1", "matching-worker-2"} <= told(), "matching stops and says so")
+    await asyncio.sleep(3)
+    world.blows.append(world.no_blow(time.monotonic() - began))
+    more = (await world.databases.ask("matching", "SELECT count(*) AS n FROM decision"))[0]["n"] - decided
+    said = next(one for one in parts.waiting(world.home) if "truncated or made again" in one)
+    return f"{len(told())} of {len(names)} readers stop after {took:.1f} s ({more} more decisions): {said[:110]}…"
+
+
+async def _copied(world: World, name: str, number: signal.Signals, data: Path) -> None:
+    with parts.unsupervised(world.home):
+        await _stopped(world.home, name, number)
+        await asyncio.to_thread(_copy, data, data.with_name("copy"))
+    await world.whole()
+
+
+async def _restored(world: World, name: str, number: signal.Signals, data: Path) -> None:
+    with parts.unsupervised(world.home):
+        old = await _stopped(world.home, name, number)
+        await asyncio.to_thread(shutil.rmtree, data)
+        data.with_name("copy").rename(data)
+    await parts.until(lambda: parts.born_again(world.home, name, old), f"{name} is back")
+
+
+async def _stopped(home: Home, name: str, number: signal.Signals) -> int:
+    pid = parts.pid_of(home, name)
+    os.kill(pid, number)
+    await parts.until(lambda: parts.ended(pid), f"{name} is stopped")
+    return pid
+
+
+def _copy(data: Path, copy: Path) -> None:
+    """With owners, links and holes as they are."""
+    done = subprocess.run(["cp", "-a", "--sparse=always", str(data), str(copy)], capture_output=True, check=False)
+    if done.returncode:
+        raise StackError(f"the copy failed: {done.stderr.decode(errors='replace').strip()}")
+
+
+def set_clocks(chance: random.Random) -> str:
+    """What the next stack's processes get in their environment: each an hour ahead or behind. Returns it in words."""
+    import json
+
+    names = [f"{service.name}-api" for service in SERVICES]
+    names += [f"{service.name}-worker-{number}" for service in SERVICES for number in range(1, 4)]
+    clocks = {name: chance.choice((-HOUR_S, HOUR_S)) for name in names}
+    # One of each among those that decide and fire timers, whatever the seed says.
+    clocks["matching-worker-1"] = -clocks["matching-worker-2"]
+    os.environ["YOUAI_CHAOS_CLOCKS"] = json.dumps(clocks)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CLOCKS), os.environ.get("PYTHONPATH", ""))))
+    return json.dumps(clocks)
+
+
+def unset_clocks() -> None:
+    """Processes started from now on have the right time."""
+    os.environ.pop("YOUAI_CHAOS_CLOCKS", None)
+    left = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(CLOCKS)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(left)
+    if not left:
+        del os.environ["PYTHONPATH"]
+
+
+async def clock(world: World, _chance: random.Random) -> str:
+    """Every process is an hour ahead or behind; then workers are added and taken away, so that leaders change."""
+    for number in (3, 1, 2):
+        await asyncio.sleep(3)
+        began = time.monotonic()
+        await asyncio.to_thread(launch.scale, world.home, "matching", number)
+        await world.struck(began, time.monotonic(), EVERYWHERE)
+    return "each process ± 1 h, by a sitecustomize of its own"
