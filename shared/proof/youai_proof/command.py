@@ -26,10 +26,26 @@ def sim(
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     shrink: Annotated[bool, typer.Option(help="Look for the shortest history of a failure.")] = True,
 ) -> None:
-    """The real code under a seeded scheduler, a fake broker and a fake database: whole worlds, a third of a second each."""
+    """The real code under a seeded scheduler, on a fake broker and a fake database: a whole world for each seed."""
     from youai_proof.sim.command import sim
 
     sim(seeds, first, seed, plan, file, jobs, trace=trace, shrink=shrink)
+
+
+@app.command()
+def mutants(
+    names: Annotated[
+        list[str] | None, typer.Option("--mutant", metavar="NAME", help="This one; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Most seeds that a mutant is tried on.")] = 150,
+    first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 1,
+    file: JsonOption = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+) -> None:
+    """The real code with one mechanism or rule broken, many times over: each mutant must be caught by some seed."""
+    from youai_proof.mutants.command import mutants
+
+    mutants(names or (), seeds, first, file, jobs)
 
 
 @app.command()

@@ -1,0 +1,132 @@
+"""A process of the simulator: `python -m youai_proof.sim.batch` with one JSON job on stdin, lines out.
+
+The job names `seeds` to run (a line of JSON each), a plan to `shrink` (to the shortest that breaks the same), or a
+plan to `trace` (step by step, as text). Each few seeds run in a child of their own, forked when all is imported: what a
+world leaves is gone with it, nothing is collected meanwhile, and a seed sees nothing of the one before.
+"""
+
+import gc
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from youai_proof.sim import invariants, plan, rules, seams, shrink, world
+from youai_proof.sim.plan import Plan
+
+SEEDS_A_CHILD = 8
+BROKE = 3
+"""The exit code of a child that stopped at a seed that broke."""
+
+
+def main() -> None:
+    """Run the job: `seeds`, `shrink` or `trace`; with `mutant`, and for seeds `stop` (at the first) and `most_s`."""
+    job = json.loads(sys.stdin.read())
+    logging.disable(logging.CRITICAL)
+    with seams.installed():
+        if job.get("mutant"):
+            from youai_proof.mutants import apply
+
+            apply.named(job["mutant"])
+        world._app()
+        rules.book()
+        rules.for_verifier()
+        invariants.verifier()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        if "trace" in job:
+            _trace(_plan(job["trace"]))
+        elif "shrink" in job:
+            _shrink(_plan(job["shrink"]), job["invariant"], job["seconds"])
+        else:
+            _run(job["seeds"], stop=job.get("stop", False), most_s=job.get("most_s", float("inf")))
+
+
+def _plan(told: Any) -> Plan:
+    """A plan, or the seed that it is drawn from."""
+    return plan.draw(told) if isinstance(told, int) else msgspec.convert(told, Plan)
+
+
+def _run(seeds: Sequence[int], *, stop: bool, most_s: float) -> None:
+    until = time.perf_counter() + most_s
+    for begin in range(0, len(seeds), SEEDS_A_CHILD):
+        broke = in_child(lambda part=seeds[begin : begin + SEEDS_A_CHILD]: _some(part, stop))
+        if (broke and stop) or time.perf_counter() > until:
+            break
+
+
+def _some(seeds: Sequence[int], stop: bool) -> int:
+    for seed in seeds:
+        told = one(seed)
+        os.write(1, json.dumps(told, ensure_ascii=False).encode() + b"\n")
+        if told["broken"] and stop:
+            return BROKE
+    return 0
+
+
+def in_child(do: Any) -> int:
+    """Do something in a forked child; its exit code is what it returns, 1 where it fails."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        code = do()
+        sys.stdout.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def one(seed: int) -> dict[str, Any]:
+    """Run one seed; what became of it, as JSON."""
+    began = time.process_time()
+    try:
+        outcome = world.run(plan.draw(seed))
+    except Exception:
+        return {"seed": seed, "broken": [["odd", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
+    return {
+        "seed": seed,
+        "broken": [[broken.invariant, broken.found] for broken in outcome.broken],
+        "injected": outcome.injected,
+        "events": outcome.events,
+        "calls": outcome.calls,
+        "steps": outcome.steps,
+        "virtual_s": round(outcome.virtual_s, 3),
+        "cpu_s": round(time.process_time() - began, 4),
+    }
+
+
+def _trace(traced: Plan) -> None:
+    outcome = world.run(traced, print)
+    for broken in outcome.broken:
+        print(f"BROKEN {broken.invariant}: {broken.found}")
+
+
+def _shrink(long: Plan, invariant: str, seconds: float) -> None:
+    def breaks(tried: Plan) -> bool:
+        return in_child(lambda: BROKE if _breaks(tried, invariant) else 0) == BROKE
+
+    short = shrink.shrink(long, breaks, seconds)
+    print(msgspec.json.encode(short).decode())
+
+
+def _breaks(tried: Plan, invariant: str) -> bool:
+    try:
+        return any(broken.invariant == invariant for broken in world.run(tried).broken)
+    except Exception:
+        return False
+
+
+if __name__ == "__main__":
+    main()

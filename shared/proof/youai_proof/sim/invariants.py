@@ -1,0 +1,298 @@
+"""What must hold after every run, told from the logs and tables that a world left: I1 to I7, and whatever is odd."""
+
+import json
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from youai_contracts import codec, topics
+from youai_contracts.codec import Received
+from youai_contracts.events import Decision
+from youai_matching.door_lanes import CLEARED
+from youai_notify.domain.known import Claim, Known, Session
+from youai_notify.domain.owed import Source, owed, subject_elsewhere
+from youai_notify.streams import _source
+from youai_runtime.work import Record
+from youai_stack import export, root
+
+from youai_proof.sim import rules
+from youai_proof.sim.clients import Promise
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass
+class Left:
+    """What a world left behind."""
+
+    logs: Mapping[str, Sequence[Record]]
+    """Every record of every topic, partitions in order."""
+    tables: Mapping[str, Mapping[str, Rows]]
+    """By service and table; rows as mappings of their columns."""
+    promises: Mapping[str, Promise]
+    quiet: bool
+    late: Sequence[str]
+    """Lanes and partitions that had not reached, 10 s after the last fault, what was there when it ended."""
+    notify: bool
+    odd: Sequence[str] = field(default_factory=list)
+    """Programs that died, lanes that stopped, calls that failed: what none should."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An invariant that does not hold, and what was found."""
+
+    invariant: str
+    found: str
+
+
+def check(left: Left) -> list[Broken]:
+    """Everything that does not hold; the first is the one to look at."""
+    found = [Broken("odd", what) for what in left.odd]
+    published = _published(left)
+    for name, invariant in _INVARIANTS:
+        found += [Broken(name, what) for what in invariant(left, published)]
+    return found
+
+
+@dataclass
+class _Published:
+    """The decisions as a reader keeps them: the first of each `ce_id`, in order."""
+
+    kept: dict[str, tuple[Record, Received]] = field(default_factory=dict)
+    by_request: dict[str, list[Received]] = field(default_factory=lambda: defaultdict(list))
+
+
+def _published(left: Left) -> _Published:
+    found = _Published()
+    for topic in (topics.BOOKING, topics.CLAIM):
+        for record in left.logs[topic.name]:
+            received = codec.decode(topic, record.key, record.value, record.headers)
+            if received.id not in found.kept:
+                found.kept[received.id] = (record, received)
+                found.by_request[received.event.request_id].append(received)  # type: ignore[attr-defined]
+    return found
+
+
+@cache
+def verifier() -> ModuleType:
+    """The verifier, which is one file outside of all packages."""
+    spec = util.spec_from_file_location("youai_verifier", root.path() / "verifier/verify.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_export(logs: Mapping[str, Sequence[Record]], folder: Path) -> None:
+    """Write the topics of decisions as the verifier reads them."""
+    for topic in (topics.SLOT_LOG, topics.BOOKING, topics.CLAIM):
+        lines = [
+            export.line(r.partition, r.offset, r.timestamp, r.key, r.headers, r.value) + b"\n" for r in logs[topic.name]
+        ]
+        (folder / f"{topic.name}.jsonl").write_bytes(b"".join(lines))
+
+
+def _replayed(left: Left, _: _Published) -> Iterator[str]:
+    """I1, I2: what the plain second program says of the logs."""
+    place = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        write_export(left.logs, Path(name))
+        summary = verifier().Verdict(Path(name), rules.for_verifier()).summary()
+    if summary["lie"] is not None:
+        yield f"the verifier found a lie: {json.dumps(summary['lie'], ensure_ascii=False, default=str)[:1500]}"
+    if summary["oversold_slots"] or summary["claim_conflicts"]:
+        yield f"oversold: {summary['oversold_slots']} slots, {summary['claim_conflicts']} demands"
+    if summary["duplicate_outcomes"] or summary["undecided"]:
+        yield f"{summary['duplicate_outcomes']} outcomes too many, {summary['undecided']} requests undecided"
+
+
+def _promised(left: Left, published: _Published) -> Iterator[str]:
+    """I3: what was taken is decided, once; of what was refused nothing is there."""
+    asked = {_id(record) for record in left.logs[topics.SLOT_LOG.name]}
+    receipts = {row["record_id"] for row in left.tables["matching"]["receipt"]}
+    for promise in left.promises.values():
+        what = f"{promise.verb} {promise.id} of {promise.venue} in {promise.slot}, answered {promise.statuses}"
+        decided = published.by_request.get(promise.id, ())
+        if promise.kept:
+            if promise.verb == "book" and not decided:
+                yield f"{what}, has no outcome"
+            elif promise.id not in asked or promise.id not in receipts:
+                yield f"{what}, never came to the log" if promise.id not in asked else f"{what}, has no receipt"
+        elif promise.refused and (promise.id in asked or decided):
+            yield f"{what}, was refused and yet stands in the log"
+
+
+def _progressed(left: Left, _: _Published) -> Iterator[str]:
+    """I4: the lanes reach the ends in time, and all comes to rest."""
+    yield from (f"{lane} is late" for lane in left.late)
+    if not left.quiet:
+        yield "the world does not come to rest"
+
+
+def _in_order(left: Left, published: _Published) -> Iterator[str]:
+    """I5: the published stream, deduplicated as a lane does, is what was decided, in order, per partition."""
+    decided: dict[tuple[str, int], list[tuple[str, bytes]]] = defaultdict(list)
+    for row in sorted(left.tables["matching"]["decision"], key=lambda r: (r["partition"], r["log_offset"], r["index"])):
+        topic = topics.CLAIM if row["type"].startswith("claim") else topics.BOOKING
+        id_ = f"{row['partition']}-{row['log_offset']}-{row['index']}"
+        decided[topic.name, row["partition"]].append((id_, bytes(row["data"])))
+    seen: dict[tuple[str, int], list[tuple[str, bytes]]] = defaultdict(list)
+    for topic in (topics.BOOKING, topics.CLAIM):
+        highest: dict[int, tuple[int, ...]] = {}
+        for record in left.logs[topic.name]:
+            position = tuple(map(int, _id(record).split("-")))
+            if position > highest.get(record.partition, ()):
+                highest[record.partition] = position
+                seen[topic.name, record.partition].append((_id(record), record.value or b""))
+    for line in sorted(decided.keys() | seen.keys()):
+        if decided[line] != seen[line]:
+            first = next(
+                (pair for pair in zip(decided[line], seen[line], strict=False) if pair[0] != pair[1]),
+                (len(decided[line]), len(seen[line])),
+            )
+            yield f"{line[0]}/{line[1]}: decided and published differ, first at {str(first)[:600]}"
+
+
+def _folded(left: Left, published: _Published) -> Iterator[str]:
+    """I6: what matching keeps is what its decisions come to."""
+    tables = left.tables["matching"]
+    bookings = {row["request_id"]: row for row in tables["booking"]}
+    last = {request: received[-1].event for request, received in published.by_request.items()}
+    for request, event in last.items():
+        status = event.outcome  # type: ignore[attr-defined]
+        if status in ("lapsed", "displaced") and event.place is not None:  # type: ignore[attr-defined]
+            status = "waitlisted"
+        row = bookings.get(request)
+        if row is None or row["status"] != status:
+            yield f"booking {request} is kept as {row and row['status']}, and its last decision says {status}"
+    held = Counter[str]()
+    for row in bookings.values():
+        held[row["slot_id"]] += row["party_size"] * (row["status"] in ("confirmed", "promoted"))
+    for slot in tables["slot"]:
+        if slot["taken"] != held[slot["slot_id"]] or slot["taken"] > slot["capacity"]:
+            yield f"slot {slot['slot_id']} says {slot['taken']} of {slot['capacity']} taken; its bookings {held}"
+    yield from _reserved(tables, last, bookings)
+    yield from _organizations(left)
+
+
+def _reserved(tables: Mapping[str, Rows], last: Mapping[str, Any], bookings: Mapping[str, Any]) -> Iterator[str]:
+    """Who has places, or may get them in a draw, is counted against the venue's limits; nobody else is."""
+    slots = {row["slot_id"]: row for row in tables["slot"]}
+    for row in tables["request"]:
+        event = last.get(row["request_id"])
+        if not isinstance(event, Decision):
+            continue
+        held = event.outcome == "promoted" and isinstance(event.hold_until, str)
+        expected = event.outcome not in CLEARED and not held
+        if row["reserved"] != expected:
+            yield f"request {row['request_id']} is reserved: {row['reserved']}; its last outcome is {event.outcome}"
+        slot = slots[row["slot_id"]]
+        if row["reserved"] and event.outcome == "confirmed" and row["starts_at"] != slot["starts_at"]:
+            yield f"request {row['request_id']} is reserved at {row['starts_at']}, its slot starts {slot['starts_at']}"
+    settled = {row["record_id"] for row in tables["receipt"]}
+    for row in tables["request"]:
+        if row["request_id"] not in settled:
+            yield f"the door's row {row['request_id']} ({row['kind']}) was never decided"
+    for row in tables["outbox"]:
+        if row["position"] is None:
+            yield f"the outbox keeps an event without a position: {row['topic']}"
+    if any(row["kind"] == "hold" and row["subject"] not in bookings for row in tables["timer"]):
+        yield "a hold's timer is of no booking"
+
+
+def _organizations(left: Left) -> Iterator[str]:
+    latest = {}
+    for record in left.logs[topics.ORGANIZATION.name]:
+        try:
+            latest[record.key] = codec.decode(topics.ORGANIZATION, record.key, record.value, record.headers).event
+        except codec.Undecodable:
+            continue
+    kept = {row["organization_id"]: row for row in left.tables["matching"]["organization"]}
+    for event in latest.values():
+        row = kept.get(event.organization_id)  # type: ignore[attr-defined]
+        if row is None or row["parent_id"] != event.parent_id:  # type: ignore[attr-defined]
+            yield f"organization {event.organization_id} is not kept as told"  # type: ignore[attr-defined]
+
+
+def _notified(left: Left, published: _Published) -> Iterator[str]:
+    """I7: for each decision, who is owed a notification has it, once; and it is told of, once and in order."""
+    if not left.notify:
+        return
+    inbox = {row["notification_id"]: row for row in left.tables["notify"]["inbox"]}
+    expected = {notice.id: notice for notice in _owed(left, published)}
+    for id_, notice in expected.items():
+        if id_ not in inbox:
+            yield f"{notice.recipient_id} was never told: {notice.kind} of {notice.subject_id} ({notice.source.id})"
+    for id_, row in inbox.items():
+        of_decision = row["kind"].startswith(("booking-", "claim-")) or row["kind"] == "demand-claimed"
+        if of_decision and id_ not in expected:
+            yield f"{row['recipient_id']} was told of nothing: {row['kind']} ({row['source_id']})"
+    positions = Counter((row["recipient_id"], row["position"]) for row in inbox.values())
+    yield from (f"two notifications have one position: {at}" for at, count in positions.items() if count > 1)
+    told: dict[int, int] = {}
+    ids: Counter[str] = Counter()
+    for record in left.logs[topics.NOTIFICATION.name]:
+        position = int(_id(record).rpartition("-")[2])
+        if position > told.get(record.partition, 0):
+            told[record.partition] = position
+            ids[json.loads(record.value or b"{}")["notification_id"]] += 1
+    yield from (f"{id_} was told of {count} times" for id_, count in ids.items() if count > 1)
+    yield from (f"{id_} is in the inbox and nobody was told" for id_ in inbox if id_ not in ids)
+
+
+def _owed(left: Left, published: _Published) -> Iterator[Any]:
+    known = Known(sessions=_sessions(left.logs[topics.OFFER.name]), claims=_claims(left.logs[topics.DEMAND.name]))
+    for record, received in published.kept.values():
+        topic = topics.CLAIM if received.event.type.startswith("claim") else topics.BOOKING
+        if subject_elsewhere(received.event) is not None:
+            source: Source = _source(topic, record, received)
+            yield from owed(received.event, source, known)
+
+
+def _sessions(records: Iterable[Record]) -> dict[str, Session]:
+    found = {}
+    for received in _decoded(topics.OFFER, records):
+        if received.event.type == "session-opened":
+            event: Any = received.event
+            found[event.slot_id] = Session(event.venue_name, event.starts_at, event.venue_name, event.offer_id)
+    return found
+
+
+def _claims(records: Iterable[Record]) -> dict[str, Claim]:
+    return {
+        received.event.claim_id: Claim(received.event.venue_id, "", "", received.event.provider_name)  # type: ignore[attr-defined]
+        for received in _decoded(topics.DEMAND, records)
+        if received.event.type == "demand-claim-requested"
+    }
+
+
+def _decoded(topic: topics.Topic, records: Iterable[Record]) -> Iterator[Received]:
+    for record in records:
+        try:
+            yield codec.decode(topic, record.key, record.value, record.headers)
+        except codec.Undecodable:
+            continue
+
+
+def _id(record: Record) -> str:
+    return next((value for name, value in record.headers if name == "ce_id"), b"").decode()
+
+
+_INVARIANTS = (
+    ("I1 replay", _replayed),
+    ("I3 promises", _promised),
+    ("I5 stream", _in_order),
+    ("I6 read models", _folded),
+    ("I7 notifications", _notified),
+    ("I4 progress", _progressed),
+)
