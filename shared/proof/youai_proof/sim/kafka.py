@@ -22,12 +22,12 @@ from youai_proof.sim.kafka_answers import Answers, Parked
 from youai_proof.sim.kafka_faults import Faults
 from youai_proof.sim.kafka_groups import Clock, Group
 from youai_proof.sim.kafka_log import Partition
-from youai_proof.sim.kafka_wire import WHOSE, Answer, Connection
+from youai_proof.sim.kafka_wire import Answer, Connection
 
 PORT = 9092
 _numbers = itertools.count(1)
 
-__all__ = ["WHOSE", "Faults", "Kafka"]
+__all__ = ["Faults", "Kafka"]
 
 
 class Kafka:

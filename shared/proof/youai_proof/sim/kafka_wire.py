@@ -21,8 +21,12 @@ from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.util import wait_for
 
+from youai_proof.sim.loop import PROCESS
+
 _VERSIONS = dict.fromkeys(range(64), (0, 64))
 """The fake speaks the newest version of everything that aiokafka speaks, as a current broker does."""
+
+_MOMENT_S = 1e-6
 
 
 class Far(Protocol):
@@ -152,8 +156,6 @@ class _LoopTime:
 
 FARS: dict[str, Far] = {}
 """The fake brokers of this process by host."""
-WHOSE: contextvars.ContextVar[str] = contextvars.ContextVar("process", default="")
-"""The simulated process whose code runs; where nobody sets it, all is one process."""
 _installed = False
 
 
@@ -177,6 +179,10 @@ def install() -> None:
     fetcher.__init__ = _patient(fetcher.__init__)
     fetcher._notify = _hastening(fetcher._notify)
     fetcher.request_offset_reset = _in_order(fetcher.request_offset_reset)
+    for waits in (aiokafka.consumer.fetcher.FetchResult, aiokafka.consumer.fetcher.FetchError):
+        waits.calculate_backoff = _over(waits.calculate_backoff, 0)
+    batch = aiokafka.producer.message_accumulator.MessageBatch
+    batch.remaining_linger = _over(batch.remaining_linger, None)
     for client, name in ((AIOKafkaConsumer, "_client"), (AIOKafkaProducer, "client")):
         client.__del__ = _silent(client.__del__, name)
 
@@ -186,7 +192,7 @@ def _connecting(real: Any) -> Any:
         far = FARS.get(host)
         if far is None:
             return await real(host, port, **settings)
-        connection = Connection(far, host, port, settings, WHOSE.get())
+        connection = Connection(far, host, port, settings, PROCESS.get().name)
         await far.enter(connection)
         return connection
 
@@ -221,6 +227,16 @@ def _hastening(real: Any) -> Any:
                     connection.parked.hasten()
 
     return notify
+
+
+def _over(real: Any, nothing: Any) -> Any:
+    """What is left to wait, unless it is less than a moment: where time is virtual it would never pass."""
+
+    def left(self: Any) -> Any:
+        seconds = real(self)
+        return nothing if seconds is None or seconds < _MOMENT_S else seconds
+
+    return left
 
 
 def _in_order(real: Any) -> Any:
