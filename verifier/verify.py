@@ -115,8 +115,9 @@ SHAPES = {  # `?`: may be left out, `~`: or null; what is no check by name is a 
     "slot-closed": "reason=session-cancelled|offer-withdrawn|demand-withdrawn|demand-expired",
     "booking-requested": ASKS + "venue_id=id town=label party_size=places auto_accept?=flag points?=count "
     "losses?=count wins?=count working_hours~=hours requested_at=time",
-    **dict.fromkeys(("booking-cancelled", "hold-accepted"), ASKS),
-    "hold-declined": ASKS + "reason?=declined|limit",
+    "booking-cancelled": ASKS,
+    "hold-accepted": ASKS + "held~=count",
+    "hold-declined": ASKS + "reason?=declined|limit held~=count",
     "override-requested": ASKS + "venue_id=id town=label party_size=places capacity~=places explanation=text",
     "draw-revealed": "seed=hash",
     "claim-requested": ASKS + "demand_id=id provider_id=id provider_name=name",
@@ -228,10 +229,9 @@ class Slot:
         elif kind == "claim-end-requested" and request and request.state in LIVE:
             self._decide(request, "ended", data["reason"])
         elif request and ("hold", request.id) in self.timers and kind in ("hold-accepted", "hold-declined"):
-            said = (
-                ("confirmed", "accepted") if kind == "hold-accepted" else ("released", data.get("reason", "declined"))
-            )
-            self._decide(request, *said)
+            said = {"hold-accepted": ("confirmed", "accepted")}.get(kind, ("released", data.get("reason", "declined")))
+            if data.get("held") in (None, request.decisions[-1].data["sequence"]):
+                self._decide(request, *said)
         self._scan()  # where nothing was freed it reaches nobody
         for request in [request for request in self.passed.values() if request.state == "waitlisted"]:
             request.passes += 1

@@ -153,14 +153,31 @@ async def test_an_acceptance_that_comes_too_late_reserves_nothing(alone: Matchin
     )
     accepted = line.pop()  # it is still on its way when the hold lapses
     await alone.fire(2 * DAY)
-    assert (await venue.booking(booking["request_id"]))["status"] in ("promoted", "waitlisted")
+    assert (await venue.booking(booking["request_id"]))["status"] == "promoted", "alone in the queue, it is held again"
+    assert await alone.reserved(venue) == 0
+    for n in range(PER_OFFER):  # what the limit leaves is used up meanwhile
+        opens_at = datetime.now(UTC) - HOUR
+        other = await alone.session(offer_id="o", starts_at=MAY + (1 + n) * DAY, opens_at=opens_at)
+        assert (await alone.given(venue, other))["status"] == "confirmed"
     line.append(
         accepted.__class__(accepted.partition, len(line), alone.now_ms, accepted.key, accepted.value, accepted.headers)
     )
     await alone.decide()
     now = await venue.booking(booking["request_id"])
-    assert now["status"] in ("promoted", "confirmed")
-    assert await alone.reserved(venue) == (1 if now["status"] == "confirmed" else 0)
+    assert now["status"] == "promoted", "the answer was to the hold before"
+    assert await alone.reserved(venue) == PER_OFFER
+    assert_problem(await answer(venue, booking, "accept"), 409, "limit-offer")
+
+
+async def test_a_reservation_is_for_the_hold_that_was_answered(alone: MatchingAlone) -> None:
+    """Between the look at the booking and its reservation the hold lapses, and another comes."""
+    venue, booking = await promoted(alone)
+    (row,) = await alone.pool.fetch("SELECT since FROM booking WHERE request_id = $1", booking["request_id"])
+    moved = "UPDATE booking SET since = since + 2 WHERE request_id = $1"
+    await alone.pool.execute(moved, booking["request_id"])
+    assert_problem(await answer(venue, booking, "accept"), 409, "not-held")
+    assert await alone.reserved(venue) == 0
+    assert row["since"] == booking["receipts"][-1]["sequence"]
 
 
 async def test_a_second_hold_has_an_answer_of_its_own(alone: MatchingAlone) -> None:

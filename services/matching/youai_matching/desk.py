@@ -76,9 +76,11 @@ class Desk:
         about: asyncpg.Record,
         digest: bytes,
         *,
-        reserve: bool = False,
+        reserve: int | None = None,
     ) -> None:
-        """Keep a command about a booking, then append it. With `reserve`, reserve the booking again in one with it.
+        """Keep a command about a booking, then append it.
+
+        With `reserve`, reserve the booking again in one with it, for the hold that the decision of that sequence gave.
 
         503 only before it is kept; after that, 504 says that the outcome is open. 409 where nothing is held, or a limit
         or another session stands in the way.
@@ -104,7 +106,7 @@ class Desk:
         party_size: int,
         digest: bytes,
         *,
-        reserve: bool = False,
+        reserve: int | None = None,
     ) -> None:
         """The same, about a booking that need not be there yet."""
         partition, is_open = self.is_open(event.slot_id)
@@ -131,16 +133,16 @@ class Desk:
             except door.Unknown:
                 raise admission.unknown() from None
 
-    async def _keep(self, command: Command, reserve: bool) -> bool:
+    async def _keep(self, command: Command, reserve: int | None) -> bool:
         """Whether the command is new; False for one that came a moment ago, in another tab: that call appends."""
         sent = False
         try:
             async with self.pool.acquire() as connection, connection.transaction():
                 sent = True
                 first = await requests.insert(connection, command)
-                if first is None and reserve:
+                if first is None and reserve is not None:
                     assert command.booking_id is not None
-                    await self._reserve_again(connection, command.booking_id)
+                    await self._reserve_again(connection, command.booking_id, reserve)
         except Exception as error:
             if not (sent and may_be_committed(error)):
                 raise
@@ -150,9 +152,10 @@ class Desk:
             admission.same_body(first, command.body_hash)
         return first is None
 
-    async def _reserve_again(self, connection: Connection, request_id: str) -> None:
+    async def _reserve_again(self, connection: Connection, request_id: str, held: int) -> None:
         (answer,) = await reservations.again(connection, self.numbers, [request_id])
-        if answer.verdict == "not-held":
+        # A hold that has come since is another's: what is reserved for it would be reserved with no answer to it.
+        if answer.verdict == "not-held" or await requests.state_since(connection, request_id) != held:
             raise admission.not_held()
         if answer.obstacle is not None:
             raise admission.in_the_way(answer.obstacle)

@@ -77,15 +77,17 @@ class Reservations(Projection):
                 continue
             row = wanted[answer.request_id]
             actor = Actor(subject=_FOR_THE_VENUE, organization_id=row["organization_id"])
-            accepted = answer.verdict == "taken"
+            accepted, held = answer.verdict == "taken", promoted[answer.request_id]
             event = (
-                HoldAccepted(slot_id=row["slot_id"], request_id=answer.request_id, actor=actor)
+                HoldAccepted(slot_id=row["slot_id"], request_id=answer.request_id, held=held, actor=actor)
                 if accepted
-                else HoldDeclined(slot_id=row["slot_id"], request_id=answer.request_id, reason="limit", actor=actor)
+                else HoldDeclined(
+                    slot_id=row["slot_id"], request_id=answer.request_id, reason="limit", held=held, actor=actor
+                )
             )
             commands.append(
                 Command(
-                    request_id=f"auto-{answer.request_id}-{promoted[answer.request_id]}",
+                    request_id=f"auto-{answer.request_id}-{held}",
                     kind="accept" if accepted else "decline",
                     slot_id=row["slot_id"],
                     partition=row["partition"],

@@ -32,7 +32,8 @@ def add(app: FastAPI, at: Desk, authenticate: Authenticator, rates: Rates) -> No
         who.require("venue-staff", "center")
         rates.count(who)
         row = await at.own_booking(who, request_id)
-        key = keys.required(key or f"{kind}-{_held_since(row)}")
+        held = _held_since(row)
+        key = keys.required(key or f"{kind}-{held}")
         command_id = ids.command_id(kind, who.organization_id, f"{kind} {request_id}", key)
         digest = ids.body_hash(request_id)
         if await at.is_taken(command_id, digest):
@@ -42,8 +43,8 @@ def add(app: FastAPI, at: Desk, authenticate: Authenticator, rates: Rates) -> No
         if row["hold_until"] is None:
             raise admission.not_held()
         cls = HoldAccepted if kind == "accept" else HoldDeclined
-        event = cls(slot_id=row["slot_id"], request_id=request_id, actor=desk.actor(who))
-        await at.take(command_id, kind, event, row, digest, reserve=kind == "accept")
+        event = cls(slot_id=row["slot_id"], request_id=request_id, held=held, actor=desk.actor(who))
+        await at.take(command_id, kind, event, row, digest, reserve=held if kind == "accept" else None)
         return Taken(request_id=command_id)
 
 

@@ -117,6 +117,15 @@ async def is_decided(connection: Connection, slot_id: str, request_id: str) -> b
     return found
 
 
+async def state_since(connection: Connection, request_id: str) -> int | None:
+    """The sequence of the decision that gave a booking its present state; None if it is not decided."""
+    found: int | None = await connection.fetchval(
+        "SELECT b.since FROM request AS r JOIN booking AS b USING (slot_id, request_id) WHERE r.request_id = $1",
+        request_id,
+    )
+    return found
+
+
 async def slot(connection: Connection, slot_id: str) -> asyncpg.Record | None:
     """A slot's live state, with its seed once it was drawn; None if its opening was not read back."""
     return await connection.fetchrow(

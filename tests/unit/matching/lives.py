@@ -149,7 +149,9 @@ def _of_hold(cls: type[HoldAccepted] | type[HoldDeclined]) -> Callable[[Writer, 
         held = sorted(subject for kind, subject in slot.timers if kind == "hold")
         who = held[move.n % len(held)] if held and move.m < 5 else f"r{move.n}"
         reason: dict[str, Any] = {"reason": ("declined", "limit")[move.m % 2]} if cls is HoldDeclined else {}
-        return cls(slot_id=slot.slot_id, request_id=who, actor=ACTOR, **reason)
+        since = slot.requests[who].since if who in slot.requests else 1
+        meant = (None, since, since, max(0, since - 1))[(move.n + move.m) % 4]
+        return cls(slot_id=slot.slot_id, request_id=who, held=meant, actor=ACTOR, **reason)
 
     return answer
 

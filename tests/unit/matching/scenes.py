@@ -106,10 +106,11 @@ def _of_request(verb: str, words: list[str], values: dict[str, str], slot: str) 
     who: dict[str, Any] = {"slot_id": slot, "request_id": words[0], "actor": ACTOR}
     if verb == "cancel":
         return BookingCancelled(**who)
+    held = int(values["held"]) if "held" in values else None
     if verb == "accept":
-        return HoldAccepted(**who)
+        return HoldAccepted(**who, held=held)
     if verb == "decline":
-        return HoldDeclined(**who, reason=cast(Any, (words[1:] or ["declined"])[0]))
+        return HoldDeclined(**who, held=held, reason=cast(Any, (words[1:] or ["declined"])[0]))
     who |= {"venue_id": values.get("venue", f"v-{words[0]}"), "town": values.get("town", TOWN)}
     who["party_size"] = int((words[1:] or ["1"])[0])
     if verb == "ask":

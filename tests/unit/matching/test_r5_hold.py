@@ -48,6 +48,13 @@ HOLDS = {
         12-01 10:01 | decline b       | b released declined 0/1; c promoted place-freed 1/1 until 12-02 10:01
         12-01 10:02 | decline c limit | c released limit 0/1
         12-01 10:03 | ask d           | d confirmed place-free 1/1""",
+    "an answer to one hold is never one to the next": f"""{WAITING}
+        12-01 10:00 | cancel a    | a released cancelled 0/1; b promoted place-freed 1/1 until 12-02 10:00
+        12-02 10:00 | fire hold b | b lapsed hold-lapsed #1+0 0/1; b promoted place-freed 1/1 until 12-03 10:00
+        12-02 10:01 | accept b held=4  | ignored
+        12-02 10:01 | decline b held=4 | ignored
+        12-02 10:01 | accept b held=5  | ignored
+        12-02 10:02 | accept b held=6  | b confirmed accepted 1/1""",
     "cancelled while it is held": f"""{HELD}
         12-01 10:01 | cancel b | b released cancelled 0/1; c promoted place-freed 1/1 until 12-02 10:01
         12-02 10:00 | fire hold b | ignored""",

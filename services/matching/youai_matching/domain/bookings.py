@@ -33,9 +33,9 @@ class BookingTurn(GivingTurn):
             case BookingCancelled():
                 return self._cancel(record.request_id)
             case HoldAccepted():
-                return self._accept(record.request_id)
+                return self._accept(record)
             case HoldDeclined():
-                return self._decline(record.request_id, record.reason)
+                return self._decline(record)
             case TimerFired():
                 return self._fire(record.kind, record.subject, milliseconds(record.due_at))
             case DrawRevealed():
@@ -111,21 +111,25 @@ class BookingTurn(GivingTurn):
         self._scan()
         return True
 
-    def _held(self, request_id: str) -> Request | None:
-        return self._slot.requests[request_id] if ("hold", request_id) in self._slot.timers else None
+    def _held(self, record: HoldAccepted | HoldDeclined) -> Request | None:
+        """The request whose hold is answered; None if none is, or another than the one that is meant."""
+        if ("hold", record.request_id) not in self._slot.timers:
+            return None
+        request = self._slot.requests[record.request_id]
+        return request if record.held in (None, request.since) else None
 
-    def _accept(self, request_id: str) -> bool:
-        request = self._held(request_id)
+    def _accept(self, record: HoldAccepted) -> bool:
+        request = self._held(record)
         if request is None:
             return False
         self._settle(request, "confirmed", "accepted")
         return True
 
-    def _decline(self, request_id: str, reason: str) -> bool:
-        request = self._held(request_id)
+    def _decline(self, record: HoldDeclined) -> bool:
+        request = self._held(record)
         if request is None:
             return False
-        self._settle(request, "released", reason)
+        self._settle(request, "released", record.reason)
         self._scan()
         return True
 

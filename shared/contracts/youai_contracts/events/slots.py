@@ -107,21 +107,29 @@ class BookingCancelled(SlotRecord, frozen=True, kw_only=True):
 
 
 class HoldAccepted(SlotRecord, frozen=True, kw_only=True):
-    """A venue takes the places that are held for it."""
+    """A venue takes the places that are held for it: `held` is the sequence of the promotion that it answers.
+
+    Another hold than that one is not answered; null answers whichever there is.
+    """
 
     type: ClassVar[str] = "hold-accepted"
 
     request_id: Id
+    held: Count | None = None
     actor: Actor
 
 
 class HoldDeclined(SlotRecord, frozen=True, kw_only=True):
-    """A venue does not want the places that are held for it, or has reached a limit and may not have them."""
+    """A venue does not want the places that are held for it, or has reached a limit and may not have them.
+
+    `held` as in hold-accepted.
+    """
 
     type: ClassVar[str] = "hold-declined"
 
     request_id: Id
     reason: Literal["declined", "limit"] = "declined"
+    held: Count | None = None
     actor: Actor
 
 
