@@ -29,8 +29,14 @@ class NoSuchText(ValueError):
     """The text that a mutant changes is not there once: the code has moved on, and the mutant must follow."""
 
 
-SQL: dict[str, tuple[str, str]] = {}
-"""Of migrations, by file name: which text is another now. Whoever reads a migration applies it."""
+_migrations: dict[str, Mutant] = {}
+"""Of migrations, by file name: which mutant changes its text."""
+
+
+def migration(file: Path) -> str:
+    """The text of a migration, as the mutants that were applied leave it."""
+    text = file.read_text(encoding="utf-8")
+    return _changed(_migrations[file.name], text) if file.name in _migrations else text
 
 
 @cache
@@ -50,7 +56,7 @@ def named(name: str) -> Mutant:
 def apply(mutant: Mutant) -> None:
     """Apply a mutant. Raises NoSuchText."""
     if mutant.module.endswith(".sql"):
-        SQL[mutant.module] = (mutant.old, mutant.new)
+        _migrations[mutant.module] = mutant
         return
     module = importlib.import_module(mutant.module)
     source = Path(str(module.__file__)).read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from youai_contracts import topics
 
+from youai_proof.sim.kafka_faults import Api
 from youai_proof.sim.plan import CALM_AT, Fault
 from youai_proof.sim.programs import Program
 from youai_proof.sim.writers import Writers
@@ -172,13 +173,13 @@ class Injector:
 
     async def _bad_appends(self, fault: Fault) -> None:
         kinds = ("lost", "unanswered", "cut_before", "cut_after", "not_replicated", "refused", "slow")
-        await self._chances(fault, kinds[int(fault.amount * len(kinds))], 0.4, frozenset({"produce"}))
+        await self._chances(fault, kinds[int(fault.amount * len(kinds))], 0.4, frozenset({Api.PRODUCE}))
 
     async def _bad_fetches(self, fault: Fault) -> None:
         kinds = ("lost", "unanswered", "cut_before", "cut_after", "slow")
         await self._chances(fault, kinds[int(fault.amount * len(kinds))], 0.1, frozenset())
 
-    async def _chances(self, fault: Fault, kind: str, chance: float, only: frozenset[str]) -> None:
+    async def _chances(self, fault: Fault, kind: str, chance: float, only: frozenset[Api]) -> None:
         faults = self._world.kafka.faults
         faults.only = only
         setattr(faults, kind, chance)

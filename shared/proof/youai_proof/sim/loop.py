@@ -11,7 +11,10 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from youai_matching.desk import Desk
 
 T = TypeVar("T")
 
@@ -31,6 +34,7 @@ class Process:
         self.wall_offset_s = 0.0
         self.frozen = False
         self.dead = False
+        self.desk: Desk | None = None
         self.ready: deque[_Handle] = deque()
         self.listed = False
 
@@ -73,7 +77,7 @@ class _Timer(_Handle):
         return self._when
 
 
-class SimLoop(asyncio.AbstractEventLoop):
+class SimLoop(asyncio.AbstractEventLoop):  # all that nobody here needs is left out
     """The loop. `trace`, if given, is called with time, process and callback for every step."""
 
     def __init__(
@@ -113,7 +117,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         """A future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> Any:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> Any:
         """A task, of the process that makes it."""
         return asyncio.Task(coro, loop=self, name=name or "task", context=context)
 

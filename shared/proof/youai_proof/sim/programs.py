@@ -1,9 +1,9 @@
 """A world's processes: matching's workers and doors, notify's workers, each put together by its own `__main__`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import youai_matching.__main__ as matching
@@ -11,18 +11,14 @@ import youai_notify.__main__ as notify
 from fastapi import FastAPI, Request
 from youai_contracts import topics
 from youai_matching import api, desk
-from youai_matching.collector import Collector
 from youai_matching.door import Appender
-from youai_matching.reservations import Numbers
 from youai_matching.settings import Settings
-from youai_matching.why import Stories
 from youai_notify.settings import Settings as NotifySettings
 from youai_runtime import database, kafka
 from youai_runtime.auth import Authenticator, Principal
 from youai_runtime.live import Feed, Listeners
 from youai_runtime.worker import Hosted
 
-from youai_proof.sim.kafka_wire import WHOSE
 from youai_proof.sim.loop import PROCESS, Process, SimLoop
 from youai_proof.sim.rules import RULES_NAME, book
 
@@ -65,9 +61,7 @@ class Program:
 
     def run(self, main: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something as (part of) its process."""
-        context = copy_context()
-        context.run(WHOSE.set, self.process.name)
-        return context.run(self._loop.spawn, self.process, main)
+        return self._loop.spawn(self.process, main)
 
     async def stop(self) -> None:
         """Ask it to end, as SIGTERM does; returns when it has."""
@@ -117,18 +111,8 @@ class Program:
         appender = Appender(kafka.make_producer(settings.broker, settings.instance, linger_ms=5))
         listeners = Listeners(most=500, most_of_one=200)
         feed = Feed(topics.BOOKING, listeners, broker=settings.broker, client_id=settings.instance)
-        rules = matching.RuleBook(settings.rules_folder)
-        numbers = Numbers(rules.by_version.values())
-        self.desk = desk.Desk(
-            pool=pool,
-            appender=appender,
-            rules=rules,
-            numbers=numbers,
-            collector=Collector(pool, numbers),
-            listeners=listeners,
-            stories=Stories(),
-        )
-        PROCESS.get().desk = self.desk  # type: ignore[attr-defined]
+        self.desk = _desk(pool=pool, appender=appender, rules=book(), listeners=listeners)
+        PROCESS.get().desk = self.desk
         async with asyncio.TaskGroup() as group:
             group.create_task(appender.start())
             group.create_task(feed.run())
@@ -156,7 +140,7 @@ class _SharedDesk:
         pass
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(PROCESS.get().desk, name)  # type: ignore[attr-defined]
+        return getattr(PROCESS.get().desk, name)
 
 
 class _Rates:
@@ -166,10 +150,20 @@ class _Rates:
         pass
 
 
-async def _who(request: Request) -> Principal:
-    """Tokens are `organization roles`: who may do what is not what a world tries."""
-    organization, role = request.headers["authorization"].removeprefix("Bearer ").split()
-    return Principal("somebody", organization, frozenset((role,)))
+class _Access(Authenticator):
+    """Tokens are `organization role`: who may do what is not what a world tries."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def __call__(self, request: Request) -> Principal:
+        """The caller of a request."""
+        return await self.of(request.headers["authorization"])
+
+    async def of(self, authorization: str) -> Principal:
+        """The caller that a header names."""
+        organization, role = authorization.removeprefix("Bearer ").split()
+        return Principal("somebody", organization, frozenset((role,)))
 
 
 @asynccontextmanager
@@ -181,19 +175,38 @@ async def _ready() -> dict[str, str]:
     return {}
 
 
-def door_app() -> FastAPI:
+def door_app() -> Any:
     """The door's app, for all doors of all worlds."""
-    real, api.Desk = api.Desk, cast(Any, _SharedDesk)  # type: ignore[misc]
+    with _put(api, Desk=_SharedDesk):
+        return _make(pool=None, appender=None, rules=book(), listeners=None)
+
+
+def _desk(**outside: Any) -> desk.Desk:
+    """A process's own desk, as `make_api` makes it; its routes are left out, for all processes share the app's."""
+    made: list[desk.Desk] = []
+
+    def keep(**values: Any) -> desk.Desk:
+        made.append(desk.Desk(**values))
+        return made[0]
+
+    no_routes = SimpleNamespace(add=lambda *_: None, MOST_BYTES=0)
+    routes = dict.fromkeys(("batch", "bookings", "holds", "overrides", "slots"), no_routes)
+    with _put(api, Desk=keep, create_app=lambda *_, **__: None, **routes):
+        _make(**outside)
+    return made[0]
+
+
+def _make(**outside: Any) -> Any:
+    return api.make_api(authenticate=_Access(), rates=cast(Any, _Rates()), ready=_ready, lifespan=_nothing, **outside)
+
+
+@contextmanager
+def _put(module: Any, **values: Any) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
     try:
-        return api.make_api(
-            pool=cast(Any, None),
-            appender=cast(Any, None),
-            authenticate=cast(Authenticator, _who),
-            rules=book(),
-            listeners=cast(Any, None),
-            rates=cast(Any, _Rates()),
-            ready=_ready,
-            lifespan=_nothing,
-        )
+        yield
     finally:
-        api.Desk = real  # type: ignore[misc]
+        for name, value in before.items():
+            setattr(module, name, value)
