@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from youai_runtime import kafka, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
-from youai_runtime.work import LaneBroken, Record, Work, fingerprint, source_position
+from youai_runtime.work import GATHERED, LaneBroken, Record, Work, fingerprint, source_position
 
 log = logs.get(__name__)
 
@@ -91,6 +91,7 @@ class Lane:
             retry_backoff_ms=50,
             metadata_max_age_ms=10_000,
             fetch_max_wait_ms=self.work.fetch_wait_ms,
+            fetch_min_bytes=self.work.fetch_bytes,
             max_poll_records=MOST_RECORDS,
         )
         self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))
@@ -124,8 +125,7 @@ class Lane:
     async def _turn(self) -> None:
         try:
             async with self._busy:
-                for partition in sorted(self._to_adopt):
-                    await self._adopt(partition)
+                await self._adopt_all()
             batches = await self._consumer.getmany(timeout_ms=200, max_records=MOST_RECORDS)
         except NoOffsetForPartitionError:
             return  # fetched before our own seek; the next turn seeks
@@ -141,9 +141,10 @@ class Lane:
         if batches:
             async with self._busy:
                 await self._work_all({tp.partition: records for tp, records in batches.items()})
-            if self.work.pause_s:
+            gathers = self.work.gather_s if sum(map(len, batches.values())) in GATHERED else 0.0
+            if pause := max(self.work.pause_s, gathers):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.work.pause_s):
+                    async with asyncio.timeout(pause):
                         await self._stopping.wait()
 
     def _out_of_range(self, partition: int, offset: int) -> None:
@@ -192,31 +193,51 @@ class Lane:
                 self._suspects |= set(batches)  # each by itself, so that only the one at fault stops
             await self._back_off(error)
 
-    async def _adopt(self, partition: int) -> None:
-        """Take a partition over: load under the row's lock unless memory is still the truth, finish, seek."""
+    async def _adopt_all(self) -> None:
+        """Adopt what is to be adopted. The broker is asked once for all: an answer waits for the fetch before it.
+
+        Asked for each partition by itself, that took longer than the group waits for a member, so that two workers
+        which joined together threw each other out for ever.
+        """
+        taken = {}
+        for partition in sorted(self._to_adopt):
+            row = await self._take_over(partition)
+            if row is not None:
+                taken[TopicPartition(self.work.topic.name, partition)] = row
+        if not taken:
+            return
+        # Read after progress: the end only grows, so a sound log always reaches what was worked.
+        starts = await self._consumer.beginning_offsets(list(taken))
+        ends = await self._consumer.end_offsets(list(taken))
+        for tp, row in taken.items():
+            self._begin(tp, row, starts[tp], ends[tp])
+
+    async def _take_over(self, partition: int) -> asyncpg.Record | None:
+        """Load a partition under its row's lock unless memory is still the truth, and finish; None if it is not to."""
         if partition in self.broken or partition not in self._owned:
             self._to_adopt.discard(partition)
-            return
-        tp = TopicPartition(self.work.topic.name, partition)
+            return None
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 row = await _lock_progress(connection, self.work.name, partition)
-                following: int = row["next_offset"]
-                if self._next.get(partition) != following:
+                if self._next.get(partition) != row["next_offset"]:
                     self.work.forget(partition)
                     await self.work.load(connection, partition)
                 await self.work.recover(connection, partition)
-            # Read after progress: the end only grows, so a sound log always reaches what was worked.
-            start = (await self._consumer.beginning_offsets([tp]))[tp]
-            end = (await self._consumer.end_offsets([tp]))[tp]
-            if end < following or (start > following and not self.work.topic.compacted):
-                raise LaneBroken(
-                    f"progress is at offset {following}, but the log holds {start} to {end}: "
-                    "it was truncated or made again"
-                )
         except Exception as error:
             if is_transient(error):
                 raise
+            self._break(partition, error)
+            return None
+        return row
+
+    def _begin(self, tp: TopicPartition, row: asyncpg.Record, start: int, end: int) -> None:
+        """Read on from a partition's progress, if the log still has what comes next."""
+        partition, following = tp.partition, row["next_offset"]
+        if end < following or (start > following and not self.work.topic.compacted):
+            error = LaneBroken(
+                f"progress is at offset {following}, but the log holds {start} to {end}: it was truncated or made again"
+            )
             self._break(partition, error)
             return
         self._next[partition] = following

@@ -113,6 +113,7 @@ class Consumer:
         self.script: list[Action] = []
         self.settings: dict[str, Any] = {}
         self.seeks: list[tuple[int, int]] = []
+        self.asked: list[list[int]] = []
         self.stopped = False
         self.there = [TOPIC.partitions]
         """How many partitions the broker says there are: each answer once, the last for good."""
@@ -170,6 +171,7 @@ class Consumer:
         self.paused.add(tp.partition)
 
     async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked.append(sorted(tp.partition for tp in tps))
         return {tp: self.start_offsets[tp.partition] for tp in tps}
 
     async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:

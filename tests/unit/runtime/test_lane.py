@@ -188,6 +188,13 @@ async def test_a_publish_that_failed_is_recovered_before_anything_later() -> Non
     assert scene.work.worked(0) == [0, 1, 2]
 
 
+async def test_the_broker_is_asked_once_for_all_partitions_that_are_adopted() -> None:
+    """An answer waits for the fetch before it: asked for each by itself, a member is thrown out before it is done."""
+    scene = Scene(p0=1, p1=1, p2=1)
+    await scene.run(lambda: scene.consumer.assign(1, 2))
+    assert scene.consumer.asked == [[0, 1, 2], [1, 2]]
+
+
 async def test_a_transient_error_while_adopting_adopts_again() -> None:
     scene = Scene(p0=1)
     scene.work.raises["load", 0] = [went_away(), OSError("refused")]
