@@ -1,4 +1,4 @@
-"""What chaos asks the broker: ends of topics, who has which partitions; and what it does to it behind everybody's back."""
+"""What chaos asks the broker: ends of topics, who has which partitions; and what it does behind everybody's back."""
 
 from collections.abc import Mapping
 from typing import Any

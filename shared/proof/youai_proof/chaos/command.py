@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 import shutil
 import sys
@@ -55,6 +56,7 @@ def chaos(
 ) -> None:
     """Run the named faults (none: all; `rotate`: so many of them, others each day). Exits 1 if an invariant broke."""
     console = Console(highlight=False)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)  # a broker that is away is what we are here for
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         raise StackError(f"There is no fault `{unknown[0]}`; there are: {', '.join(BY_NAME)}.")

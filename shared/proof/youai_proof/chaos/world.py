@@ -192,8 +192,9 @@ class World:
         """Note a blow at `began` that ended at `ended` (both monotonic): wait until these partitions decide again.
 
         Each partition's first decision after `began` counts, and the slowest one is told; without any, the log's next.
+        The lag is that of these partitions, or of all.
         """
-        lag = asyncio.create_task(self._lag_zero(ended))
+        lag = asyncio.create_task(self._lag_zero(ended, None if partitions is None else set(partitions)))
         waiting = set(partitions if partitions is not None else ())
         slowest = None if waiting or partitions is None else 0.0
         while slowest is None or waiting:
@@ -218,7 +219,7 @@ class World:
         """A blow after which nothing may be decided: only how long it took to say so."""
         return Blow(seconds, 0.0)
 
-    async def _lag_zero(self, ended: float) -> float:
+    async def _lag_zero(self, ended: float, partitions: set[int] | None) -> float:
         """Seconds from the fault's end until the decider has passed the log's ends as they were then."""
         target: dict[int, int] | None = None
         deadline = ended + RECOVER_S
@@ -227,7 +228,8 @@ class World:
                 if target is None:
                     target = (await broker.ends(self.bootstrap, [topics.SLOT_LOG]))[topics.SLOT_LOG.name]
                 passed = await lanes.next_offsets(self.databases, lanes.DECIDER)
-                if all(passed.get(partition, 0) >= end for partition, end in target.items()):
+                watched = target if partitions is None else {p: target[p] for p in partitions}
+                if all(passed.get(partition, 0) >= end for partition, end in watched.items()):
                     return max(time.monotonic() - ended, 0.0)
             await asyncio.sleep(0.1)
         return RECOVER_S
