@@ -21,6 +21,8 @@ NO_ANSWER, NO_DOOR = 0, -1
 GIVES_UP_AT = CALM_AT + 9.0
 MINDS_UNTIL = CALM_AT + 12.0
 _MINDS_EVERY_S = 2.5
+_MOST_404 = 3
+"""How often a client is told that there is no such thing before it believes it."""
 
 
 @dataclass
@@ -167,6 +169,8 @@ class Clients:
             if status >= 500 and status not in (503, 504):
                 self.odd.append(f"{method} {path} was answered {status}: {told}")
             if not _asks_again(status) and not (status == 202 and self._rng.random() < 0.1):
+                break
+            if promise.statuses.count(404) > _MOST_404:
                 break
             await asyncio.sleep(self._rng.uniform(0.2, 2.0))
         return status, told

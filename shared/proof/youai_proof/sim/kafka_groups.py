@@ -168,7 +168,7 @@ class Group:
         self.members = {one.id: replace(one, silent_until=now + one.session_s) for one in self._stored.members}
         self.generation, self._leader = self._stored.generation, self._stored.leader
         self.state = STABLE if self.members else EMPTY
-        self._deadline = float("inf")
+        self._deadline = self._wakes_at = float("inf")  # what was to come died with the broker
         for member in self.members.values():
             self._wake_at(member.silent_until)
 
