@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError
 from aiokafka.partitioner import murmur2
 
 DELIVERY_TIMEOUT_S = 5.0
@@ -35,7 +36,24 @@ def _mind_closed_transports(send: Any) -> Any:
     return minding
 
 
+def _mind_dropped_connections(send: Any) -> Any:
+    """Where two requests on one connection are not answered in time, aiokafka lets the second fail with KeyError.
+
+    The first closes the connection and it is dropped from the client's list, where the second looks for it. Unminded it
+    ends a consumer's fetching for good, without a word to whoever reads from it.
+    """
+
+    async def minding(self: Any, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
+        try:
+            return await send(self, node_id, request, group=group)
+        except KeyError as error:
+            raise RequestTimedOutError from error
+
+    return minding
+
+
 AIOKafkaConnection.send = _mind_closed_transports(AIOKafkaConnection.send)
+AIOKafkaClient.send = _mind_dropped_connections(AIOKafkaClient.send)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
