@@ -45,7 +45,7 @@ class FakeOperator:
         self.fake.delete_topic(name)
 
     async def delete_records(self, tp: TopicPartition, before: int) -> None:
-        self.fake.delete_records(*tp, before)
+        self.fake.delete_records(tp.topic, tp.partition, before)
 
 
 class RealOperator:

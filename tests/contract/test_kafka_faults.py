@@ -12,12 +12,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import (
     CommitFailedError,
     KafkaConnectionError,
+    KafkaError,
     LeaderNotAvailableError,
     OutOfOrderSequenceNumber,
 )
 from youai_proof.sim.kafka import Faults, Kafka
 from youai_proof.sim.kafka_faults import Api
 from youai_proof.sim.loop import Process, SimLoop
+from youai_runtime.kafka import Broker, Outgoing, Publisher, make_producer
 
 TOPIC = "faults.v1"
 Scene = Callable[[Kafka, SimLoop], Coroutine[Any, Any, Any]]
@@ -30,7 +32,7 @@ def play(scene: Scene, seed: int = 1, trace: list[Any] | None = None, partitions
         assert trace is not None
         trace.append((at, process.name, getattr(callback, "__qualname__", type(callback).__name__)))
 
-    loop = SimLoop(random.Random(seed), None if trace is None else note)
+    loop = SimLoop(random.Random(seed), None if trace is None else note)  # type: ignore[abstract]
 
     async def world() -> Any:
         kafka = Kafka(
@@ -129,7 +131,7 @@ def test_an_append_whose_outcome_is_unknown_is_asked_again_and_stands_once(kind:
 
 def test_a_new_producer_repeats_what_the_old_one_wrote() -> None:
     async def scene(kafka: Kafka, _: SimLoop) -> None:
-        for _ in range(2):
+        for _life in range(2):
             made = await producer(kafka)
             await made.send_and_wait(TOPIC, b"a", partition=0)
             await made.stop()
@@ -162,7 +164,7 @@ def test_without_a_leader_a_batch_is_dropped_and_all_later_ones_of_that_producer
         with pytest.raises(LeaderNotAvailableError):
             await dropped
         kafka.faults.leaderless.clear()
-        for _ in range(2):
+        for _again in range(2):
             with pytest.raises(OutOfOrderSequenceNumber):
                 await made.send_and_wait(TOPIC, b"2", partition=0)
         other = await producer(kafka)
@@ -181,6 +183,32 @@ def test_without_a_leader_for_a_short_while_nothing_is_dropped() -> None:
         kafka.faults.leaderless.clear()
         await future
         assert texts(kafka) == ["1"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("seconds", [3, 8, 30])
+def test_what_is_published_goes_on_after_a_partition_had_no_leader(seconds: int) -> None:
+    async def scene(kafka: Kafka, loop: SimLoop) -> None:
+        made = make_producer(Broker(kafka.bootstrap), "ours")
+        await made.start()
+        publisher = Publisher(made)
+        kafka.loop.call_later(1, kafka.faults.leaderless.add, (TOPIC, 0))
+        kafka.loop.call_later(1 + seconds, kafka.faults.calm)
+        number = 0
+        while number < 20:
+            outgoing = [Outgoing(TOPIC, partition, b"k", b"%d" % number, ()) for partition in range(2)]
+            try:
+                await publisher.publish(outgoing)
+            except (KafkaError, TimeoutError):
+                await asyncio.sleep(0.5)
+                continue
+            number += 1
+            await asyncio.sleep(0.2)
+        assert loop.time() < seconds + 20
+        for partition in range(2):
+            firsts = dict.fromkeys(int(r.value) for r in kafka.records(TOPIC) if r.partition == partition)
+            assert list(firsts) == list(range(20)), "in order, but for repeats"
 
     play(scene)
 
@@ -324,7 +352,7 @@ def test_topics_and_partitions_may_lag_behind_each_other() -> None:
             await made.send_and_wait(TOPIC, b"late %d" % number, partition=0)
         await made.send_and_wait(TOPIC, b"soon", partition=1)
         assert await reader.end_offsets([TopicPartition(TOPIC, 0)]) == {TopicPartition(TOPIC, 0): 2}
-        seen = []
+        seen: list[tuple[bytes, int]] = []
         while len(seen) < 3:
             for records in (await reader.getmany(timeout_ms=100)).values():
                 seen += [(record.value, round(loop.time())) for record in records]

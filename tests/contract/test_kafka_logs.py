@@ -12,6 +12,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     UnknownTopicOrPartitionError,
 )
+from youai_runtime.kafka import Broker, make_producer
 
 from tests.contract.kafka_clusters import Cluster, cluster, read, values
 
@@ -83,6 +84,27 @@ async def test_a_producer_that_lost_a_sequence_is_refused_for_good_and_a_new_one
     other = await cluster.producer()
     await other.send_and_wait(topic, b"2", partition=0)
     assert values(await read(await cluster.reader(topic), 2)) == [0, 2]
+
+
+async def test_our_producer_begins_anew_where_a_sequence_was_lost(cluster: Cluster) -> None:
+    topic = await cluster.topic()
+    producer = make_producer(Broker(cluster.operator.bootstrap), "ours")
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"0", partition=0)
+        producer._txn_manager.increment_sequence_number(TopicPartition(topic, 0), 1)
+        with pytest.raises(OutOfOrderSequenceNumber):
+            await producer.send_and_wait(topic, b"lost", partition=0)
+        for number in (1, 2):
+            await producer.send_and_wait(topic, b"%d" % number, partition=0)
+        batch = producer.create_batch()
+        batch.append(key=None, value=bytes(1 << 20), timestamp=None)
+        with pytest.raises(MessageSizeTooLargeError):
+            await (await producer.send_batch(batch, topic, partition=0))
+        await producer.send_and_wait(topic, b"3", partition=0)
+    finally:
+        await producer.stop()
+    assert values(await read(await cluster.reader(topic), 4)) == [0, 1, 2, 3]
 
 
 async def test_a_producer_may_begin_with_any_sequence(cluster: Cluster) -> None:

@@ -29,7 +29,7 @@ async def test_most_records_count_for_all_partitions_and_none_is_left_out(cluste
     await cluster.fill(topic, 5, 0)
     await cluster.fill(topic, 5, 1, first=5)
     reader = await cluster.reader(topic, 0, 1)
-    found = []
+    found: list[int] = []
     while len(found) < 10:
         batches = await reader.getmany(timeout_ms=1_000, max_records=3)
         assert sum(map(len, batches.values())) <= 3

@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 
 DELIVERY_TIMEOUT_S = 5.0
 """A produce that is not acknowledged within this time is reported as failed (it may still arrive)."""
@@ -101,9 +102,39 @@ class Broker:
         return found
 
 
-def make_producer(broker: Broker, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """A producer that begins anew, under another producer id, after a batch of it has failed.
+
+    aiokafka numbers a batch, then may give it up (its partition had no leader for too long, or the broker refused it),
+    and sends the next with a gap in the numbers. The broker refuses that one and all that follow in this partition
+    (OutOfOrderSequenceNumber), for as long as the producer lives.
+    """
+
+    async def send(self, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
+        """As aiokafka's."""
+        return self._minded(await super().send(*args, **kwargs))
+
+    async def send_batch(self, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
+        """As aiokafka's."""
+        return self._minded(await super().send_batch(*args, **kwargs))
+
+    def _minded(self, sent: "asyncio.Future[Any]") -> "asyncio.Future[Any]":
+        sent.add_done_callback(self._begin_anew)
+        return sent
+
+    def _begin_anew(self, sent: "asyncio.Future[Any]") -> None:
+        numbers = self._txn_manager
+        if sent.cancelled() or sent.exception() is None or not numbers.has_pid():
+            return
+        # Batches that were numbered already keep their numbers; the sender asks for an id before it numbers the next.
+        numbers._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
+        numbers._pid_waiter = asyncio.get_running_loop().create_future()
+        numbers._sequence_numbers.clear()
+
+
+def make_producer(broker: Broker, client_id: str, *, linger_ms: int = 0) -> Producer:
     """An idempotent producer, every append acknowledged by all in-sync replicas, every wait bounded."""
-    return AIOKafkaProducer(
+    return Producer(
         **broker.options(),
         client_id=client_id,
         acks="all",

@@ -103,7 +103,7 @@ class _Enough(Exception):
 async def test_producers_lanes_and_feeds_are_made_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = by_password("SASL_PLAINTEXT").broker
     made = Made()
-    monkeypatch.setattr(kafka, "AIOKafkaProducer", made)
+    monkeypatch.setattr(kafka, "Producer", made)
     monkeypatch.setattr(live, "AIOKafkaConsumer", made)
     with pytest.raises(_Enough):
         kafka.make_producer(broker, "it")
