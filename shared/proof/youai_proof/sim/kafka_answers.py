@@ -189,7 +189,8 @@ class Parked:
                     partition.waiting[self] = None
                     self._parked_at.append(partition)
         self._end_at(self._since + max(self._wait_s, self._kafka.park_s))
-        if self._connection.arrived:
+        if self._connection.arrived or self._connection.hasty:
+            self._connection.hasty = False
             self.hasten()
 
     def _end_at(self, at: float) -> None:

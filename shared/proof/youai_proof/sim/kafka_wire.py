@@ -61,6 +61,8 @@ class Connection:
         self.context = contextvars.copy_context()
         self.arrived: deque[Answer] = deque()
         self.parked: Any = None
+        self.hasty = False
+        """The client wants another fetch than the one that is on its way, or parked."""
         self.busy = False
         self.lost_there = False
         """What the client sends from now on is lost, and nothing says so."""
@@ -223,8 +225,10 @@ def _hastening(real: Any) -> Any:
         real(self, future)
         if future is not None and future is self._wait_consume_future:
             for connection in list(self._client._conns.values()):
-                if isinstance(connection, Connection) and connection.parked is not None:
-                    connection.parked.hasten()
+                if isinstance(connection, Connection):
+                    connection.hasty = True  # the fetch may be on its way still
+                    if connection.parked is not None:
+                        connection.parked.hasten()
 
     return notify
 
