@@ -1,7 +1,7 @@
 """The two Kafkas that the contract is held against: the simulator's fake, and the one that the stack runs."""
 
 import contextlib
-import itertools
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -13,7 +13,6 @@ from youai_proof.sim.kafka import Kafka
 
 from tests.support.waiting import eventually
 
-_numbers = itertools.count(1)
 _CONFIG = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
 
 
@@ -90,7 +89,7 @@ class Cluster:
 
     async def topic(self, partitions: int = 1, *, compacted: bool = False, most_bytes: int = 1 << 20) -> str:
         """A new topic, once the broker leads it."""
-        name = f"contract.{next(_numbers)}.v1"
+        name = f"contract.{uuid.uuid4().hex[:8]}.v1"
         await self.make(name, partitions, compacted=compacted, most_bytes=most_bytes)
         return name
 

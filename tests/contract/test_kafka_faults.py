@@ -381,7 +381,7 @@ def test_what_a_broker_lost_is_seen_as_the_end_going_back() -> None:
         made = await producer(kafka)
         for number in range(4):
             await made.send_and_wait(TOPIC, b"%d" % number, partition=0)
-        kafka.topics[TOPIC][0].cut_at(2)
+        kafka.lose(TOPIC, 0, 2)
         other = await producer(kafka)
         assert (await other.send_and_wait(TOPIC, b"9", partition=0)).offset == 2
         assert texts(kafka) == ["0", "1", "9"]

@@ -25,7 +25,6 @@ from youai_proof.sim.kafka_log import Partition
 from youai_proof.sim.kafka_wire import Answer, Connection
 
 PORT = 9092
-_numbers = itertools.count(1)
 
 __all__ = ["Faults", "Kafka"]
 
@@ -50,7 +49,8 @@ class Kafka:
         self.rng = rng or random.Random(0)
         self.faults = faults or Faults()
         self.park_s = park_s
-        self.host = f"kafka-fake-{next(_numbers)}"
+        names = (f"kafka-fake-{number}" for number in itertools.count(1))
+        self.host = next(name for name in names if name not in kafka_wire.FARS)
         self.bootstrap = f"{self.host}:{PORT}"
         self.topics: dict[str, list[Partition]] = {}
         self.groups: dict[str, Group] = {}
@@ -77,9 +77,11 @@ class Kafka:
 
     def create_topic(self, name: str, partitions: int, *, compacted: bool = False, most_bytes: int = 1 << 20) -> None:
         """Make a topic; one that is there is made again, empty."""
+        old = self.topics.get(name, ())
         self.topics[name] = [
             Partition(name, number, most_bytes=most_bytes, compacted=compacted) for number in range(partitions)
         ]
+        _tell(old)
 
     def create(self, topics: Iterable[Topic]) -> None:
         """Make topics as their contracts say."""
@@ -88,11 +90,17 @@ class Kafka:
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic with all that it holds."""
-        del self.topics[name]
+        _tell(self.topics.pop(name))
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Delete a partition's records before an offset."""
         self.topics[topic][partition].delete_before(before)
+
+    def lose(self, topic: str, partition: int, offset: int) -> None:
+        """Lose a partition's records from an offset on, acknowledged or not: an older disk came back."""
+        lost = self.topics[topic][partition]
+        lost.cut_at(offset)
+        _tell([lost])
 
     def partition(self, topic: str, number: int) -> Partition | None:
         """A partition; None where there is none."""
@@ -261,9 +269,7 @@ class Kafka:
 
     def _show(self, partition: Partition, end: int) -> None:
         partition.visible = max(partition.visible, min(end, partition.end))
-        waiting: list[Parked] = list(partition.waiting)
-        for fetch in waiting:
-            fetch.look()
+        _tell([partition])
 
     def next_producer(self) -> int:
         """The id of a producer that is new here."""
@@ -272,3 +278,10 @@ class Kafka:
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """What a group has committed."""
         return {TopicPartition(*at): offset for at, (offset, _) in self.group(group).offsets.items()}
+
+
+def _tell(partitions: Iterable[Partition]) -> None:
+    """Let the fetches that wait at these partitions look again."""
+    waiting: list[Parked] = [fetch for partition in partitions for fetch in partition.waiting]
+    for fetch in waiting:
+        fetch.look()
