@@ -15,9 +15,9 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from youai_runtime import kafka, logs, metrics
+from youai_runtime import kafka, lag, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 from youai_runtime.work import GATHERED, LaneBroken, Record, Work, fingerprint, source_position
@@ -97,7 +97,7 @@ class Lane:
         self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))
         await kafka.start(self._consumer)
         await self._until_topic_is_there()
-        committed = asyncio.create_task(self._report_progress())
+        committed = asyncio.create_task(lag.report(self._consumer, self.work, self._next, lambda: self._owned))
         try:
             while not self._stopping.is_set():
                 await self._turn()
@@ -194,16 +194,15 @@ class Lane:
             await self._back_off(error)
 
     async def _adopt_all(self) -> None:
-        """Adopt what is to be adopted. The broker is asked once for all: an answer waits for the fetch before it.
+        """Adopt what is to be adopted, asking the broker once for all: its answers wait for the fetch before them.
 
-        Asked for each partition by itself, that took longer than the group waits for a member, so that two workers
-        which joined together threw each other out for ever.
+        One by one, that took longer than the group waits: two workers that joined together threw each other out.
         """
-        taken = {}
-        for partition in sorted(self._to_adopt):
-            row = await self._take_over(partition)
-            if row is not None:
-                taken[TopicPartition(self.work.topic.name, partition)] = row
+        name = self.work.topic.name
+        rows = [
+            (TopicPartition(name, partition), await self._take_over(partition)) for partition in sorted(self._to_adopt)
+        ]
+        taken = {tp: row for tp, row in rows if row is not None}
         if not taken:
             return
         # Read after progress: the end only grows, so a sound log always reaches what was worked.
@@ -235,10 +234,8 @@ class Lane:
         """Read on from a partition's progress, if the log still has what comes next."""
         partition, following = tp.partition, row["next_offset"]
         if end < following or (start > following and not self.work.topic.compacted):
-            error = LaneBroken(
-                f"progress is at offset {following}, but the log holds {start} to {end}: it was truncated or made again"
-            )
-            self._break(partition, error)
+            told = f"progress is at offset {following}, but the log holds {start} to {end}"
+            self._break(partition, LaneBroken(f"{told}: it was truncated or made again"))
             return
         self._next[partition] = following
         self._high_water[partition] = tuple(row["high_water"]) if row["high_water"] else None
@@ -337,24 +334,6 @@ class Lane:
         delay = min(0.05 * 2 ** min(self._failures, 6), 1.0) * random.uniform(0.5, 1.0)
         log.warning("lane-waits", lane=self.work.name, error=repr(error), seconds=round(delay, 3))
         await asyncio.sleep(delay)
-
-    async def _report_progress(self) -> None:
-        """Commit offsets to Kafka now and then: a lag metric for operators."""
-        reported: dict[int, int] = {}
-        while True:
-            await asyncio.sleep(1.0)
-            moved = {p: n for p, n in self._next.items() if p in self._owned and reported.get(p) != n}
-            for tp in self._consumer.assignment():
-                end = self._consumer.highwater(tp)
-                if end is not None and tp.partition in self._next:
-                    metrics.lane_lag(self.work.name, tp.partition, end - self._next[tp.partition])
-            if not moved:
-                continue
-            try:
-                await self._consumer.commit({TopicPartition(self.work.topic.name, p): n for p, n in moved.items()})
-                reported |= moved
-            except KafkaError as error:
-                log.debug("commit-skipped", lane=self.work.name, error=repr(error))
 
     # What the group tells us; called by the consumer between our awaits.
     async def revoked(self, partitions: Iterable[int]) -> None:
