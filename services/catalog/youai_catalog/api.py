@@ -1,6 +1,6 @@
 """Catalog's HTTP: organizations, offers and sessions; `resource_api` and `place_api` have the rest of the calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,11 +13,10 @@ from youai_runtime.fields import Id
 from youai_runtime.http import Checks, create_app
 from youai_runtime.keys import Key, Keyed
 from youai_runtime.pages import Page
-from youai_runtime.problems import Problem
 
-from youai_catalog import answers, offers, organization_store, organizations, sessions, sheets, store
+from youai_catalog import answers, offer_import_api, offers, organization_store, organizations, sessions, store
 from youai_catalog.answers import Holding
-from youai_catalog.domain import Organization, RowFault
+from youai_catalog.domain import Organization
 from youai_catalog.forms import OfferForm, OffersQuery, OpenForm, OrganizationForm, OrganizationsQuery, ReasonForm
 from youai_catalog.place_api import place_routes
 from youai_catalog.resource_api import resource_routes
@@ -37,18 +36,11 @@ from youai_catalog.views import (
 IMPORT = "/v1/organizations:import"
 SESSIONS = "/v1/offers/{offer_id}/sessions"
 ATTENDANCE = "/v1/sessions/{session_id}/attendance"
-LARGE_BODIES = {IMPORT: 4 * 1024 * 1024, SESSIONS: 512 * 1024, ATTENDANCE: 1024 * 1024}
-MOST_FAULTS = 100
-"""Rows' faults that an answer tells of; it counts them all."""
-
-_FILE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/csv": {"schema": {"type": "string"}},
-            sheets.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
+LARGE_BODIES = {
+    IMPORT: 4 * 1024 * 1024,
+    offer_import_api.IMPORT: offer_import_api.MOST_BODY,
+    SESSIONS: 512 * 1024,
+    ATTENDANCE: 1024 * 1024,
 }
 
 OfferId = Annotated[Id, Path()]
@@ -75,6 +67,7 @@ def make_api(
     app = create_app("Youai catalog", ready=ready, lifespan=lifespan, large_bodies=LARGE_BODIES)
     app.include_router(_organization_routes(pool, holding))
     app.include_router(_offer_routes(pool, holding))
+    app.include_router(offer_import_api.import_routes(pool, holding))
     app.include_router(_session_routes(pool, holding))
     app.include_router(resource_routes(pool, holding))
     app.include_router(place_routes(pool, holding))
@@ -94,29 +87,22 @@ def _organization_routes(pool: Pool, holding: Holding) -> APIRouter:
         try:
             new = await organizations.register(pool, who, organization)
         except organizations.Refused as refused:
-            raise _refusal(request, refused.faults, of_file=False) from None
+            raise answers.refused(request, refused.faults, of_file=False) from None
         response.status_code = 201 if new else 200
         return organization
 
-    @routes.post(IMPORT, response_model=ImportedView, openapi_extra=_FILE)
+    @routes.post(IMPORT, response_model=ImportedView, openapi_extra=answers.FILE)
     async def import_file(request: Request, who: registrar) -> ImportedView:
         """Register all organizations of a CSV file, or of an Excel workbook's first sheet.
 
         The first row is organization_id,parent_id,kind,level,name,town,categories. Nothing is merged if a row is wrong.
         """
-        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind not in ("text/csv", sheets.MEDIA_TYPE):
-            raise Problem(
-                415,
-                "not-csv",
-                f"请以 text/csv 或 {sheets.MEDIA_TYPE} 发送文件。",
-                f"Send the file as Content-Type: text/csv, or {sheets.MEDIA_TYPE}.",
-            )
+        excel = answers.is_excel(request)
         try:
             body = await request.body()
-            imported, unchanged = await organizations.import_file(pool, who, body, excel=kind != "text/csv")
+            imported, unchanged = await organizations.import_file(pool, who, body, excel=excel)
         except organizations.Refused as refused:
-            raise _refusal(request, refused.faults, of_file=True) from None
+            raise answers.refused(request, refused.faults, of_file=True) from None
         return ImportedView(imported=imported, unchanged=unchanged)
 
     @routes.get("/v1/organizations", response_model=OrganizationsView)
@@ -227,28 +213,3 @@ def _session_routes(pool: Pool, holding: Holding) -> APIRouter:
         return answers.as_json(await offers.cancel(pool, who, session_id, body.reason))
 
     return routes
-
-
-def _refusal(request: Request, faults: Sequence[RowFault], *, of_file: bool) -> Problem:
-    """The problem of what was to be registered: 403 where something is not the caller's, else 422."""
-    outside = [fault for fault in faults if fault.fault.outside]
-    told = outside or faults
-    english = problems.wants_english(request.headers.get("accept-language", ""))
-    errors: list[dict[str, Any]] = [
-        {"field": one.field, "message": one.fault.en if english else one.fault.zh} for one in told[:MOST_FAULTS]
-    ]
-    extra: dict[str, Any] = {"errors": errors}
-    if of_file:
-        extra = {"errors": [{"row": one.row} | e for one, e in zip(told, errors, strict=False)], "total": len(told)}
-    first = told[0].fault
-    if outside:
-        return Problem(403, "forbidden", f"无权登记：{first.zh}。", f"Not yours to register: {first.en}.", extra=extra)
-    if of_file:
-        return Problem(
-            422,
-            "import-refused",
-            f"文件有 {len(told)} 处错误，没有导入任何单位。",
-            f"The file has {len(told)} faults; nothing was imported.",
-            extra=extra,
-        )
-    return Problem(422, "invalid", f"{told[0].field}：{first.zh}。", f"{told[0].field}: {first.en}.", extra=extra)

@@ -38,13 +38,7 @@ def parse(body: bytes) -> Parsed:
     It is UTF-8 (a byte order mark is skipped), comma-separated, with a header of COLUMNS in any order; categories are
     separated by `;`. The header is row 1, the first organization row 2.
     """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = body.count(b"\n", 0, error.start) + 1
-        fault = Fault("文件不是 UTF-8 编码", "the file is not UTF-8")
-        return Parsed(faults=[RowFault(number, "file", fault)])
-    return parse_rows(_rows(text))
+    return parse_rows(rows(body))
 
 
 def parse_rows(rows: Iterator[tuple[int, list[str] | Fault]]) -> Parsed:
@@ -69,8 +63,14 @@ def parse_rows(rows: Iterator[tuple[int, list[str] | Fault]]) -> Parsed:
     return parsed
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str] | Fault]]:
-    """Rows with their numbers, blank ones left out; what is no CSV comes as a fault, and nothing after it."""
+def rows(body: bytes) -> Iterator[tuple[int, list[str] | Fault]]:
+    """A file's rows with their numbers, blank ones left out; what is no CSV comes as a fault, and nothing after it."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = body.count(b"\n", 0, error.start) + 1
+        yield where, Fault("文件不是 UTF-8 编码（请另存为 CSV UTF-8，或用 Excel 文件）", "the file is not UTF-8")
+        return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     number = 0
     while True:

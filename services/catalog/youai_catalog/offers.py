@@ -1,12 +1,12 @@
 """Publishing and withdrawing offers, opening and cancelling sessions, each in one transaction with its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 from youai_contracts.codec import rfc3339
-from youai_contracts.events import Actor, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
+from youai_contracts.events import Actor, Mode, OfferPublished, OfferWithdrawn, SessionCancelled, SessionOpened
 from youai_runtime import problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
@@ -33,20 +33,24 @@ async def publish(pool: Pool, who: Principal, keyed: Keyed, form: OfferForm) -> 
             return False, before
         if not await store.insert_offer(connection, view):
             raise writes.taken("offer-exists", view["offer_id"])
-        event = OfferPublished(
-            offer_id=view["offer_id"],
-            provider_id=form.provider_id,
-            provider_name=view["provider_name"],
-            category=form.category,
-            title=form.title,
-            description=form.description,
-            towns=tuple(form.towns),
-            audience=form.audience,
-            mode=form.mode,
-            actor=writes.actor(who),
-        )
-        await writes.add(connection, [event])
+        await writes.add(connection, [published(view, writes.actor(who))])
     return True, answer
+
+
+def published(view: Mapping[str, Any], actor: Actor) -> OfferPublished:
+    """The event of an offer."""
+    return OfferPublished(
+        offer_id=view["offer_id"],
+        provider_id=view["provider_id"],
+        provider_name=view["provider_name"],
+        category=view["category"],
+        title=view["title"],
+        description=view["description"],
+        towns=tuple(view["towns"]),
+        audience=view["audience"],
+        mode=view["mode"],
+        actor=actor,
+    )
 
 
 async def _provider_name(connection: Connection, who: Principal, provider_id: str) -> str:
@@ -123,7 +127,7 @@ async def open_sessions(
         taken = await store.insert_sessions(connection, offer_id, sessions)
         if taken:
             raise writes.taken("session-exists", min(taken))
-        await writes.add(connection, _opened(offer, sessions, writes.actor(who)))
+        await writes.add(connection, opened(offer_id, offer["mode"], sessions, writes.actor(who)))
     return True, answer
 
 
@@ -153,10 +157,11 @@ async def cancel(pool: Pool, who: Principal, session_id: str, reason: str) -> di
     return view
 
 
-def _opened(offer: asyncpg.Record, sessions: Sequence[tuple[str, SessionForm]], actor: Actor) -> list[SessionOpened]:
+def opened(offer_id: str, mode: Mode, sessions: Sequence[tuple[str, SessionForm]], actor: Actor) -> list[SessionOpened]:
+    """The events of an offer's new sessions (id and form)."""
     return [
         SessionOpened(
-            offer_id=offer["offer_id"],
+            offer_id=offer_id,
             session_id=session_id,
             slot_id=session_id,
             capacity=form.capacity,
@@ -164,7 +169,7 @@ def _opened(offer: asyncpg.Record, sessions: Sequence[tuple[str, SessionForm]], 
             closes_at=form.closes_at,
             starts_at=form.starts_at,
             ends_at=form.ends_at,
-            mode=offer["mode"],
+            mode=mode,
             town_shares=form.town_shares,
             waitlist=form.waitlist,
             venue_name=form.venue_name,

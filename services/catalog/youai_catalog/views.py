@@ -37,6 +37,14 @@ class ImportedView(BaseModel):
     unchanged: int
 
 
+class OffersImportedView(BaseModel):
+    """What an import of offers did: published, opened, and rows that were imported before."""
+
+    offers: int
+    sessions: int
+    unchanged: int
+
+
 class SessionView(BaseModel):
     """A session; what is booked of it is its slot's (matching), under `slot_id`."""
 

@@ -37,6 +37,13 @@ async def _publish(scene: Scene) -> Sent:
     return Sent("/v1/offers", {"provider_id": scene.market.department_id, "category": "环保", "title": "净滩"})
 
 
+async def _import_offers(scene: Scene) -> Sent:
+    head = "offer_key,title,category,provider_id,session_key,capacity,opens_at,closes_at,starts_at,ends_at,venue_name\n"
+    row = f"{new_id('key')},净滩,环保,{scene.market.department_id},1,9,2098-05-01 09:00,2098-05-02 09:00,"
+    text = head + row + "2098-05-03 09:00,2098-05-03 11:00,江边\n"
+    return Sent("/v1/offers:import", text, {"Content-Type": "text/csv"})
+
+
 async def _open(scene: Scene) -> Sent:
     return Sent(f"/v1/offers/{scene.offer}/sessions", session_body())
 
@@ -96,6 +103,8 @@ TABLE = {
     "GET /v1/organizations": Row("institute", free(*ROLES), at("/v1/organizations?limit=2")),
     "GET /v1/organizations/{organization_id}": Row("institute", free(*ROLES), _organization),
     "POST /v1/offers": Row("department", bound(*PUBLISHERS), _publish),
+    "POST /v1/offers:import": Row("department", bound(*PUBLISHERS), _import_offers),
+    "GET /v1/offers:template": Row("department", free(*PUBLISHERS), at("/v1/offers:template?format=csv")),
     "GET /v1/offers": Row("department", free(*ROLES), at("/v1/offers?limit=2")),
     "GET /v1/offers/{offer_id}": Row("department", free(*ROLES), at("/v1/offers/{offer}")),
     "POST /v1/offers/{offer_id}/sessions": Row("department", bound(*PUBLISHERS), _open),
