@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest_asyncio
 from youai_matching.domain import draw
+from youai_matching.domain.receipts import instant
 from youai_matching.domain.request import Request
 
 from tests.support.client import Venue, assert_problem
@@ -310,10 +311,36 @@ async def test_why_not_me(alone: MatchingAlone) -> None:
         "draw": None,
         "lapses": 0,
         "passes": 0,
+        "second": None,
     }
     assert first["why"]["last"] is None
     assert now["server_time"].endswith("Z")
     assert "name" not in str(now["why"])
+
+
+async def test_why_says_who_stands_in_the_second_class_and_until_when(alone: MatchingAlone) -> None:
+    assert NEW.points is not None
+    holder, late, clean = await alone.venues(3)
+    add = "INSERT INTO point VALUES ($1, $2, 3, $3)"
+    for n in range(2):  # the first is forgiven
+        await alone.pool.execute(add, f"test-{late.organization_id}-{n}", late.organization_id, alone.now_ms)
+    slot_id = await alone.session(capacity=1)
+    await alone.given(holder, slot_id)
+    mine = await alone.given(late, slot_id)
+    theirs = await alone.given(clean, slot_id)
+    starts = await alone.pool.fetchval("SELECT starts_at FROM slot WHERE slot_id = $1", slot_id)
+    now = await late.booking(mine["request_id"])
+    assert (now["place"], now["why"]["second"]["until"]) == (
+        2,
+        instant(starts - NEW.points.second_class_until_ms_before),
+    )
+    assert "没有记录的单位之后" in now["why"]["second"]["zh"]
+    assert now["why"]["second"]["en"].isascii()
+    assert (theirs["place"], theirs["why"]["second"]) == (1, None)
+    (timer,) = await alone.pool.fetch("SELECT due_at FROM timer WHERE slot_id = $1 AND kind = 'class'", slot_id)
+    await alone.fire(timedelta(milliseconds=timer["due_at"] - alone.now_ms + 1))
+    now = await late.booking(mine["request_id"])
+    assert (now["place"], now["why"]["second"]) == (1, None), "one line, by order of asking"
 
 
 async def test_who_waits_a_moment_gets_the_decision(alone: MatchingAlone) -> None:

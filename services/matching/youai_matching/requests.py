@@ -93,6 +93,8 @@ async def booking(connection: Connection, request_id: str) -> asyncpg.Record | N
             (SELECT due_at FROM timer AS t WHERE t.slot_id = r.slot_id AND t.kind = 'hold' AND t.subject = r.request_id)
                 AS hold_until,
             b.log_offset, coalesce(b.lapses, 0) AS lapses, coalesce(b.passes, 0) AS passes,
+            CASE WHEN b.second THEN (SELECT due_at FROM timer AS t WHERE t.slot_id = r.slot_id AND t.kind = 'class') END
+                AS second_until,
             (SELECT array_agg(d.data ORDER BY d.log_offset, d.index) FROM decision AS d
                 WHERE d.request_id = r.request_id) AS decisions,
             CASE WHEN b.status = 'waitlisted' THEN (

@@ -5,6 +5,8 @@ from typing import Any
 import asyncpg
 from youai_runtime.database import Connection
 
+from youai_matching.domain.receipts import instant
+
 MOST_REMEMBERED = 50_000
 
 _STORY = """
@@ -60,7 +62,8 @@ def told(story: asyncpg.Record, booking: asyncpg.Record, decisions: list[dict[st
     """What is needed to say in plain words why this booking, and not that one.
 
     `before`: requests before it; `taken`, `capacity`: when it was first answered with an outcome; `last`: the request
-    that was given the last place before that; `draw`: its rank and how many were drawn; `lapses`, `passes`.
+    that was given the last place before that; `draw`: its rank and how many were drawn; `lapses`, `passes`;
+    `second`: where it waits in the second class.
     """
     outcome = next((decision for decision in decisions if decision["outcome"] != "entered"), None)
     drawn = outcome is not None and decisions[0]["outcome"] == "entered" and outcome["outcome"] != "released"
@@ -79,4 +82,17 @@ def told(story: asyncpg.Record, booking: asyncpg.Record, decisions: list[dict[st
         "draw": {"rank": story["rank"], "drawn": story["drawn"]} if drawn else None,
         "lapses": booking["lapses"],
         "passes": booking["passes"],
+        "second": second(booking),
+    }
+
+
+def second(booking: asyncpg.Record) -> dict[str, str] | None:
+    """That it waits in the second class: until when, and why, in words; None where it stands behind nobody for that."""
+    if booking["second_until"] is None or booking["status"] != "waitlisted":
+        return None
+    return {
+        "until": instant(booking["second_until"]),
+        "zh": "贵单位近期有临时取消或缺席的记录，按规则暂排在没有记录的单位之后；临近开始时按先后一起排。",
+        "en": "Your venue cancelled late or did not come of late: until near the session it stands behind those that"
+        " did not; then all stand in one line.",
     }

@@ -99,10 +99,14 @@ def _later(
             f"您让过{why['passes']}次：当时空出的不够您要的{booking['party_size']}个，给了后面要得少的。",
             f"You were passed over {why['passes']} time(s): what was free was too little for you.",
         )
-    if why.get("second"):
+    second = why.get("second")
+    if second:
+        until = datetime.fromisoformat(second["until"])
         yield (
-            "贵单位近期有临时取消或缺席的记录，按规则暂排在没有记录的单位之后。",
-            "Your venue cancelled late or did not come of late: for now it stands behind those that did not.",
+            f"贵单位近期有临时取消或缺席的记录，按规则在{words.moment(until, 'zh')}之前排在没有记录的单位之后；"
+            "过了这个时间，大家按先后一起排。",
+            "Your venue cancelled late or did not come of late: it stands behind those that did not until"
+            f" {words.moment(until, 'en')}; then all stand in one line.",
         )
     if slot and slot.get("overrides"):
         yield (

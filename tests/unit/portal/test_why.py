@@ -1,9 +1,10 @@
 """Why not me: the sentences that a venue without places reads, from what matching knows."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from youai_portal import why
+from youai_portal import why, words
 
 LAST = {"number": 20, "asked_at": "2026-12-01T01:00:02.500+00:00", "party_size": 2}
 
@@ -47,7 +48,7 @@ def test_a_draw_names_the_rank_and_never_the_order_of_asking() -> None:
         ({"reason": "kept", "first": {"taken": 45, "reason": "kept"}}, "为候补第一位攒的"),
         ({"why": {"lapses": 1}}, "有1次没有在保留期内确认"),
         ({"why": {"passes": 2}}, "您让过2次"),
-        ({"why": {"second": True}}, "暂排在没有记录的单位之后"),
+        ({"why": {"second": {"until": "2026-12-04T01:00:00.000Z"}}}, "之前排在没有记录的单位之后"),
         ({"reason": "capacity-cut"}, "先收回还在保留的，再从最晚确认的收起"),
     ],
 )
@@ -55,6 +56,14 @@ def test_each_rule_has_its_sentence(change: dict[str, Any], sentence: str) -> No
     slot = {"town_shares": {"大新镇": 5}, "overrides": 0}
     assert sentence not in zh(booking(), slot)
     assert sentence in zh(booking(**change), slot)
+
+
+def test_the_second_class_says_until_when() -> None:
+    one = booking(why={"second": {"until": "2026-12-04T01:00:00.000Z"}})
+    assert words.moment(datetime(2026, 12, 4, 1, tzinfo=UTC), "zh") in zh(one)
+    english = " ".join(why.sentences(one, None, "en"))
+    assert "behind those that did not until" in english
+    assert english.isascii()
 
 
 def test_overrides_are_told_to_who_lost() -> None:
