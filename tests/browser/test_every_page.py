@@ -149,6 +149,9 @@ async def test_a_departments_pages(city: City, opens: Opens, elder: bool) -> Non
         "provider-demand-scheduled": f"/demands/{city.scheduled}",
         "provider-claims": "/claims",
         "provider-inbox": "/inbox",
+        "provider-offers": "/offers",
+        "provider-import": "/offers/import",
+        "provider-imported": "/offers/import?offers=12&sessions=48&unchanged=3",
     }
     await hold(opens, (city.department, "provider-staff"), elder, pages)
 

@@ -31,6 +31,7 @@ from youai_portal.pages import (
     ledger,
     live,
     manage,
+    offer_import,
     offers,
     resources,
     search,
@@ -50,6 +51,7 @@ _PAGES = (
     home,
     demand_new,
     demands,
+    offer_import,
     offers,
     slots,
     bookings,
@@ -78,7 +80,7 @@ def make_api(
 ) -> FastAPI:
     """The app; everything that it needs from outside is passed in."""
     desk = Desk(pool, hub, services, sign_in, secure, session_hours)
-    app = create_app("Youai portal", ready=ready, lifespan=lifespan)
+    app = create_app("Youai portal", ready=ready, lifespan=lifespan, large_bodies=offer_import.LARGE_BODIES)
     for kind in (Problem, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _teller(desk))
     for module in _PAGES:

@@ -17,7 +17,7 @@ from youai_runtime.database import Pool
 from youai_runtime.pages import Page
 from youai_runtime.problems import Problem
 
-from youai_portal import words
+from youai_portal import uploads, words
 from youai_portal.clients import Services
 from youai_portal.live import Hub
 from youai_portal.signin import Person, SignIn
@@ -236,6 +236,22 @@ class Visit:
             fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=most))
         except ValueError:
             raise Problem(422, "invalid", "表单内容有误。", "The form cannot be read.") from None
+        return self._own(fields)
+
+    async def upload(self, name: str) -> tuple[dict[str, str], bytes]:
+        """A form's fields and the file that was put into its field `name`; empty if there is none. Raises as `form`."""
+        kind = self.request.headers.get("content-type", "")
+        if not kind.startswith(uploads.MEDIA_TYPE):
+            return await self.form(), b""
+        try:
+            parts = uploads.parts(await self.request.body(), kind, MOST_FIELDS)
+            file = parts.pop(name, b"")
+            fields = {name: content.decode() for name, content in parts.items()}
+        except ValueError:
+            raise Problem(422, "invalid", "表单内容有误。", "The form cannot be read.") from None
+        return self._own(fields), file
+
+    def _own(self, fields: dict[str, str]) -> dict[str, str]:
         site = self.request.headers.get("sec-fetch-site", "same-origin")
         origin = self.request.headers.get("origin")
         same = origin in (None, "null") or urlsplit(str(origin)).netloc == self.request.headers.get("host")

@@ -28,6 +28,7 @@ class Page:
     on: str = "venue"
     fields: Mapping[str, str] | None = None
     refused: int = 403
+    file: str | None = None
 
 
 class Desk:
@@ -81,6 +82,8 @@ async def outcome(scene: Scene, desk: Desk, call: str, page: Page, role: str | N
     data: dict[str, Any] = {}
     if page.fields is not None:
         data["data"] = {name: value.format(**vars(scene)) for name, value in page.fields.items()} | {"csrf": token}
+    if page.file is not None:
+        data["files"] = {"file": ("offers.csv", page.file.format(**vars(scene)), "text/csv")}
     async with client.stream(call.split()[0], path, **data) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             await answer.aread()
@@ -181,6 +184,11 @@ RATED = {"rating": "5", "residents_served": "40"}
 ANSWER = {"ask_id": "{ask}", "accepted": "1"}
 CHANGED = {"capacity": "7", "reason": "换了大教室", "said": "0-0"}
 GIVEN = {"whom": "venue:{venue.organization_id}", "party_size": "1", "explanation": "权限试验"}
+IMPORTED = (
+    "offer_key,title,category,provider_id,session_key,capacity,opens_at,closes_at,starts_at,ends_at,venue_name\n"
+    "权限,净滩,环保,{market.department_id},1,9,2098-05-01 09:00,2098-05-02 09:00,"
+    "2098-05-03 09:00,2098-05-03 11:00,江边\n"
+)
 COMMAND = "POST /demands/{demand_id}/{command}"
 
 TABLE = {
@@ -190,6 +198,11 @@ TABLE = {
     "GET /demands/{demand_id}/state": Page("/demands/{demand}/state", public=True),
     "GET /offers": Page("/offers", public=True),
     "GET /offers/{offer_id}": Page("/offers/{offer}", public=True),
+    "GET /offers/import": Page("/offers/import", free("provider-staff", "center")),
+    "GET /offers/import/template": Page("/offers/import/template?format=csv", free("provider-staff", "center")),
+    "POST /offers/import": Page(
+        "/offers/import", bound("provider-staff", "center"), on="department", fields={}, file=IMPORTED
+    ),
     "GET /slots/{slot_id}": Page("/slots/{slot}", public=True),
     "GET /slots/{slot_id}/state": Page("/slots/{slot}/state", public=True),
     "GET /events": Page("/events?slot={slot}", public=True),
