@@ -26,11 +26,12 @@ def cut() -> asyncpg.ConnectionDoesNotExistError:
 class _Request:
     """A statement on its way. `future` gets its result and error as a pair; `quiet` is told when it is over."""
 
-    __slots__ = ("deadline", "future", "is_done", "quiet")
+    __slots__ = ("deadline", "future", "is_answered", "is_done", "quiet")
 
     def __init__(self, future: "asyncio.Future[tuple[Any, BaseException | None]]", deadline: float) -> None:
         self.future = future
         self.deadline = deadline
+        self.is_answered = False
         self.is_done = False
         self.quiet: asyncio.Future[None] | None = None
 
@@ -62,28 +63,28 @@ class Connection:
 
     async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Record]:
         plan = self._plans.plan(query)
-        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout)
+        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout, plan.kind != "select")
         return list(map(plan.record, rows))
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
         plan = self._plans.plan(query)
-        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout)
+        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout, plan.kind != "select")
         return plan.record(rows[0]) if rows else None
 
     async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
         plan = self._plans.plan(query)
-        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout)
+        rows, _ = await self._ask(lambda: self._session.run(plan, args), timeout, plan.kind != "select")
         return rows[0][column] if rows else None
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         plan = self._plans.plan(query)
-        _, count = await self._ask(lambda: self._session.run(plan, args), timeout)
+        _, count = await self._ask(lambda: self._session.run(plan, args), timeout, plan.kind != "select")
         return plan.tag + (" TABLE" if plan.kind == "truncate" else f"{' 0' * (plan.kind == 'insert')} {count}")
 
     async def executemany(self, query: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> None:
         plan = self._plans.plan(query)
         given = [tuple(one) for one in args]
-        await self._ask(lambda: self._session.run_many(plan, given), timeout)
+        await self._ask(lambda: self._session.run_many(plan, given), timeout, True)
 
     async def copy_records_to_table(
         self, table_name: str, *, records: Iterable[Sequence[Any]], columns: Sequence[str], timeout: float | None = None
@@ -92,7 +93,7 @@ class Connection:
         given = [tuple(one) for one in records]
         if any(len(one) != len(columns) for one in given):
             raise ValueError(f"records of {table_name} do not have the columns {columns}")
-        _, count = await self._ask(lambda: self._session.copy(plan, given), timeout)
+        _, count = await self._ask(lambda: self._session.copy(plan, given), timeout, True)
         return f"COPY {count}"
 
     def cursor(self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None) -> "Cursor":
@@ -108,6 +109,10 @@ class Connection:
 
     def is_closed(self) -> bool:
         return self._is_closed
+
+    def is_busy(self) -> bool:
+        """Whether a statement that was given up may run yet."""
+        return self._pending is not None
 
     async def close(self, *, timeout: float | None = None) -> None:
         self.terminate()
@@ -135,23 +140,25 @@ class Connection:
     async def block(self, *, begins: bool, stands: bool = True) -> None:
         """BEGIN, or COMMIT or ROLLBACK."""
         if begins:
-            await self._ask(self._session.start_block, None)
+            await self._ask(self._session.start_block, None, False)
             self._in_block = True
         else:
             self._in_block = False
-            await self._ask(lambda: self._session.end_block(stands=stands), None, commits=stands)
+            await self._ask(lambda: self._session.end_block(stands=stands), None, stands)
 
     async def _ask(
-        self, work: Callable[[], Coroutine[Any, Any, Result]], timeout: float | None, *, commits: bool | None = None
+        self, work: Callable[[], Coroutine[Any, Any, Result]], timeout: float | None, writes: bool
     ) -> Result:
-        """Have the server do something, and wait for its answer. Raises what it says, or that it is away."""
+        """Have the server do something, and wait for its answer. Raises what it says, or that it is away.
+
+        What `writes` outside of a block is committed with it: its answer takes longer, so that much may happen between.
+        """
         if self._pending is not None:
             await self.quiet()
         server = self._server
         if self._is_closed:
             raise self._closed()
-        if commits is None:
-            commits = not self._in_block
+        commits = writes and not self._in_block
         limit = self._statement_s if timeout is None else timeout
         loop = server.loop
         delay = server.faults.delay()
@@ -191,12 +198,13 @@ class Connection:
             self._deliver(request, None, cut())
         else:
             session.start(work(), lambda result, error: self._answer(request, fate, commits, result, error))
-            if request.deadline and not request.is_done:
+            if request.deadline and not request.is_answered:
                 left = max(request.deadline - server.loop.time(), 0.0)
                 server.loop.call_later(left, self._time_out, request, context=self._context)
 
     def _answer(self, request: _Request, fate: str, commits: bool, result: Any, error: BaseException | None) -> None:
         server = self._server
+        request.is_answered = True
         if fate == "after":
             server.cut(self._session)
             result, error = None, cut()
@@ -354,14 +362,15 @@ class Pool:
         self._free += 1
 
     async def release(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await connection.quiet()
-        except BaseException:
-            connection.terminate()
-            self._all.discard(connection)
-            self._give_place()
-            raise
+        if connection.is_busy():
+            try:
+                async with asyncio.timeout(self._wait_s):
+                    await connection.quiet()
+            except BaseException:
+                connection.terminate()
+                self._all.discard(connection)
+                self._give_place()
+                raise
         if connection.is_in_transaction():
             connection.terminate()
         if connection.is_closed():
