@@ -159,6 +159,17 @@ async def test_who_is_no_member_cannot_commit_for_a_group_that_has_some(cluster:
         await stranger.commit({TopicPartition(topic, 0): 1})
 
 
+async def test_a_member_of_an_earlier_generation_cannot_commit_and_joins_again(cluster: Cluster) -> None:
+    topic = await cluster.topic()
+    tp = TopicPartition(topic, 0)
+    consumer, listener = await member(cluster, topic)
+    consumer._coordinator.generation -= 1
+    with pytest.raises(CommitFailedError):
+        await consumer.commit({tp: 1})
+    await until(lambda: listener.told[2:] == [("revoked", [0]), ("assigned", [0])], 20, lambda: listener.told)
+    await consumer.commit({tp: 1})
+
+
 async def test_more_members_than_partitions_leave_some_with_nothing(cluster: Cluster) -> None:
     topic = await cluster.topic(2)
     members = await asyncio.gather(*(member(cluster, topic) for _ in range(3)))
