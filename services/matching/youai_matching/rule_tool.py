@@ -16,6 +16,7 @@ from youai_contracts.events import SlotRecord
 
 from youai_matching.domain import rules
 from youai_matching.domain.rules import PARTS, RuleVersion
+from youai_matching.domain.slot import UnknownRuleVersion
 from youai_matching.domain.state import At
 from youai_matching.rehearsal import Past, Rehearsal, rehearse
 from youai_matching.rule_files import RuleBook
@@ -143,10 +144,10 @@ def main(arguments: list[str] | None = None) -> int:
             told: Any = listing(book)
         elif options.command == "make":
             days = announced_days(options.from_year)
-            sys.stdout.buffer.write(make(_file(options.base), options.name, options.calendar, days))
+            sys.stdout.buffer.write(make(_file(options.base, options.folder), options.name, options.calendar, days))
             return 0
         else:
-            version = rules.parse(_file(options.rules))
+            version = rules.parse(_file(options.rules, options.folder))
             result = rehearse(
                 read(options.log),
                 book.by_version,
@@ -155,6 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
                 answers_after=timedelta(minutes=options.answers_after_minutes),
             )
             told = report(version, result)
+    except UnknownRuleVersion as error:
+        print(f"{error}, which is not known here: name the folder of the city's own versions", file=sys.stderr)  # noqa: T201
+        return 1
     except (ValueError, OSError, LookupError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -162,11 +166,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _file(named: str) -> bytes:
+def _file(named: str, folder: Path | None = None) -> bytes:
+    """The file of a version: a path, or a name in the folder or among those that come with the program."""
     path = Path(named)
     if path.suffix == ".json" or path.exists():
         return path.read_bytes()
-    return RuleBook.file(named)
+    of_the_city = folder / f"{named}.json" if folder and "/" not in named else None
+    return of_the_city.read_bytes() if of_the_city and of_the_city.is_file() else RuleBook.file(named)
 
 
 if __name__ == "__main__":

@@ -291,12 +291,18 @@ def rules_rehearse(
         float, typer.Option("--answers-after", metavar="MINUTES", min=0, help="When a venue accepts that never had to.")
     ] = 60.0,
     to: Annotated[Path | None, typer.Option("--json", help="File to write everything to, as JSON.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", envvar="YOUAI_RULES_FOLDER", help="The city's own versions (default: HOME/rules)."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Replay past bookings under another rule version: which venues and towns would fare better or worse."""
     from youai_stack import commands_rules
 
-    commands_rules.rehearse(log, None if log else _bootstrap(home), rules, since, answers_after, to)
+    own = _home(home).path / "rules"
+    folder = folder or (own if own.is_dir() else None)
+    commands_rules.rehearse(log, None if log else _bootstrap(home), rules, since, answers_after, to, folder)
 
 
 def _home(path: Path | None) -> Any:

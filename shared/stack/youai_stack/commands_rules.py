@@ -44,16 +44,25 @@ def make(name: str, base: str, calendar: Path | None, output: Path) -> None:
 
 
 def rehearse(
-    log: Path | None, bootstrap: str | None, rules: str, since: str, answers_after: float, to: Path | None
+    log: Path | None,
+    bootstrap: str | None,
+    rules: str,
+    since: str,
+    answers_after: float,
+    to: Path | None,
+    folder: Path | None,
 ) -> None:
-    """Rehearse an exported slot log, or the running stack's, and print who would fare better or worse."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Rehearse an exported slot log, or the running stack's, and print who would fare better or worse.
+
+    `folder` has the city's own rule versions, beside those that come with the program.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
         if log is None:
             assert bootstrap is not None
-            log = Path(folder) / "slot-log.jsonl"
+            log = Path(scratch) / "slot-log.jsonl"
             asyncio.run(_export(bootstrap, log))
         arguments = ["--rules", rules, "--since", since, "--answers-after-minutes", str(answers_after)]
-        told = tool("rehearse", str(log), *arguments)
+        told = tool(*(["--folder", str(folder)] if folder else []), "rehearse", str(log), *arguments)
     if to is not None:
         to.write_bytes(told)
     _print(json.loads(told))
@@ -75,7 +84,8 @@ def _print(told: dict[str, Any]) -> None:
     console.print(_decisions(told))
     console.print(_table("town 镇", told["towns"]))
     moved = [row for row in told["venues"] if row["change"]]
-    console.print(_table("venue 单位", moved if len(moved) <= 20 else [*moved[:10], *moved[-10:]]))
+    if moved:
+        console.print(_table("venue 单位", moved if len(moved) <= 20 else [*moved[:10], *moved[-10:]]))
     better, worse = (sum(row["change"] * sign > 0 for row in moved) for sign in (1, -1))
     console.print(
         f"{better} venues better 更好, {worse} worse 更差, {len(told['venues']) - better - worse} the same 不变."
@@ -91,10 +101,14 @@ def _decisions(told: dict[str, Any]) -> Table:
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     """Rows with a bar each: to the right, in green, who gains; to the left, in red, who loses."""
-    table = Table(title, "asked 点单", "then 当时", "now 试行", "±", "worse 更差 | 更好 better")
+    table = Table()
+    table.add_column(title, overflow="fold")
+    for head in ("asked 点单", "then 当时", "now 试行", "±"):
+        table.add_column(head, justify="right")
+    table.add_column("worse 更差|更好 better", min_width=2 * BAR + 1, no_wrap=True)  # what is narrow is the name
     most = max((abs(row["change"]) for row in rows), default=0) or 1
     for row in rows:
-        bar = "█" * round(abs(row["change"]) / most * BAR)
+        bar = "█" * (max(1, round(abs(row["change"]) / most * BAR)) if row["change"] else 0)
         left, right = (bar, "") if row["change"] < 0 else ("", bar)
         picture = f"[red]{left:>{BAR}}[/]|[green]{right:<{BAR}}[/]"
         table.add_row(

@@ -109,3 +109,19 @@ def test_the_command_reads_an_export(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert told["rules"] == "2027-01"
     assert rule_tool.main(["rehearse", str(golden), "--rules", "2099-01", "--since", "2026-01-01"]) == 1
     assert "2099-01" in capsys.readouterr().err
+
+
+def test_a_citys_own_versions_are_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log names a version that the program does not bring; it may be the one on trial, too."""
+    (tmp_path / "ours.json").write_bytes(rule_tool.make(rule_tool._file("2027-01"), "ours", None, []))
+    ours = rule_tool.RuleBook(tmp_path).named("ours").version
+    golden = Path(__file__).parent / "golden" / "2027-01" / "youai.slot-log.v1.jsonl"
+    theirs = rule_tool.RuleBook().named("2027-01").version
+    log = tmp_path / "log.jsonl"
+    log.write_text(golden.read_text().replace(theirs, ours))
+    rehearsal = ["rehearse", str(log), "--rules", "ours", "--since", "2026-01-01"]
+    assert rule_tool.main(["--folder", str(tmp_path), *rehearsal]) == 0
+    assert json.loads(capsys.readouterr().out)["rules"] == "ours"
+    rehearsal[3] = "2027-01"
+    assert rule_tool.main(rehearsal) == 1
+    assert "name the folder" in capsys.readouterr().err
