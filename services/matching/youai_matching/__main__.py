@@ -1,6 +1,7 @@
 """Composition root of matching: `python -m youai_matching migrate | api | worker | rebuild`. Alone reads settings."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
@@ -20,7 +21,7 @@ from youai_matching.door import Appender
 from youai_matching.door_lanes import Attendance, Reservations
 from youai_matching.loops import Sweeper, Timer
 from youai_matching.rates import Rates
-from youai_matching.rebuild import rebuild
+from youai_matching.rebuild import WorkersRun, rebuild
 from youai_matching.rule_files import RuleBook
 from youai_matching.settings import Settings
 from youai_matching.streams import Intake, Organizations
@@ -90,6 +91,14 @@ async def hosted(settings: Settings) -> Hosted:
     )
 
 
+def _rebuild(settings: Settings) -> None:
+    try:
+        partitions = asyncio.run(rebuild(settings.database, (_SWEEPER_LOCK, _TIMER_LOCK)))
+    except WorkersRun:
+        sys.exit("A worker of matching runs: stop all of them first. Nothing was forgotten.")
+    print(partitions)  # noqa: T201
+
+
 def main() -> None:
     """Run what the command line names; 2 if it names nothing or a setting is missing or wrong."""
     program.run(
@@ -99,7 +108,7 @@ def main() -> None:
         access=Authenticator,
         api=api,
         hosted=hosted,
-        more={"rebuild": lambda settings: print(asyncio.run(rebuild(settings.database)))},  # noqa: T201
+        more={"rebuild": _rebuild},
     )
 
 

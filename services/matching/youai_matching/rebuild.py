@@ -5,18 +5,28 @@ record from the log's beginning, come to the same bytes, and publish nothing tha
 door keeps (requests, rule versions and seeds of slots, organizations) stays.
 """
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from youai_matching.store import DECIDER
 
 
-async def rebuild(dsn: str) -> int:
+class WorkersRun(Exception):
+    """Workers run: those that have nothing to do would not see that what they did is gone."""
+
+
+async def rebuild(dsn: str, led: Sequence[int]) -> int:
     """Empty the decider's tables and set its progress to the beginning; returns how many partitions had any.
 
-    Raises asyncpg's errors; nothing is changed then.
+    `led`: the advisory locks that running workers hold. Raises WorkersRun, or asyncpg's errors; nothing is changed
+    then.
     """
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
+        for lock in led:  # held until the end: a worker that starts meanwhile waits for them
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
+                raise WorkersRun
         async with connection.transaction():
             # Whoever works a partition holds its row: wait for that batch, and be seen by the next.
             await connection.execute(
