@@ -112,6 +112,34 @@ async def test_places_are_those_that_the_later_word_gives(pool: database.Pool) -
         assert (provider["places"], provider["taken"]) == (7, 4)
 
 
+async def test_an_override_right_after_a_change_is_believed(pool: database.Pool) -> None:
+    """Three taken of two: never shown, neither at once nor until the next decision."""
+    await read(pool, offer(), structs.replace(session(), capacity=9))
+    told = [of(venue, "confirmed", n, capacity=9, taken=n) for n, venue in enumerate("ab", start=1)]
+    await read(pool, *told)
+    changed = BEGUN + timedelta(hours=1)
+    await read(pool, revised(capacity=2), at=changed)
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (2, 2)
+    soon = {"decided_at": codec.rfc3339(changed + timedelta(seconds=20))}
+    await read(pool, structs.replace(of("c", "confirmed", 3, "override", capacity=3, taken=3), **soon))
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (3, 3)
+    soon = {"decided_at": codec.rfc3339(changed + timedelta(seconds=30))}
+    await read(pool, structs.replace(of("c", "released", 4, "cancelled", capacity=3, taken=2), **soon))
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (3, 2)
+
+
+async def test_a_cut_that_matching_has_not_read_shows_no_more_taken_than_there_are(pool: database.Pool) -> None:
+    await read(pool, offer(), structs.replace(session(), capacity=9))
+    await read(pool, *(of(f"v{n}", "confirmed", n, capacity=9, taken=n) for n in range(1, 6)))
+    changed = BEGUN + timedelta(hours=1)
+    await read(pool, revised(capacity=3), at=changed)
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (9, 5)
+    soon = {"decided_at": codec.rfc3339(changed + timedelta(seconds=1))}
+    cut = [of(f"v{n}", "displaced", 11 - n, "capacity-cut", capacity=3, taken=n - 1, place=1, ahead=0) for n in (5, 4)]
+    await read(pool, *(structs.replace(one, **soon) for one in cut))
+    assert ((await slot(pool))["capacity"], (await slot(pool))["taken"]) == (3, 3)
+
+
 async def test_a_draw_a_hold_its_lapse_and_a_cut(pool: database.Pool) -> None:
     await read(pool, offer(), session())
     await read(pool, *(of(venue, "entered", n) for n, venue in enumerate("abc", start=1)))

@@ -243,9 +243,13 @@ def latest_decisions(decisions: Sequence[Decision]) -> Booked:
             "first_at": before["first_at"] if before else one.decided_at,
             "decided_at": one.decided_at,
         }
+        last = slots.get(one.slot_id)
+        same = last is not None and last["capacity"] == one.capacity
         slots[one.slot_id] = {
             "slot_id": one.slot_id,
             "capacity": one.capacity,
+            "capacity_since": last["capacity_since"] if last and same else one.decided_at,
+            "capacity_changed": last is not None and (last["capacity_changed"] or not same),
             "taken": one.taken,
             "sequence": one.sequence,
             "decided_at": one.decided_at,

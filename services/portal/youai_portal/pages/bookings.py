@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from youai_runtime import logs, problems
 
-from youai_portal import refusals, why
+from youai_portal import queue, refusals, why
 from youai_portal.clients import Refused
 from youai_portal.store import bookings, offers, people
 from youai_portal.web import Desk, Visit, back_path, part, segment
@@ -178,5 +178,6 @@ async def show_all(visit: Visit, refused: Refused | None = None) -> Response:
             connection, visit.who.organization_id, live=live, after=visit.after("bookings"), limit=MOST + 1
         )
     shown, following = part(rows, MOST, "bookings", "asked_at", "request_id")
+    shown = await queue.placed(visit, shown)
     status = min(refused.status, 503) if refused else 200
     return visit.page("bookings.html", status, bookings=shown, following=following, live=live, refused=refused)

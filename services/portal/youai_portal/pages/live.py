@@ -13,6 +13,7 @@ from youai_runtime.problems import Problem
 
 from youai_portal.live import Full, Watcher
 from youai_portal.pages import bookings, demands, slots
+from youai_portal.queue import Remembered
 from youai_portal.store import bookings as booking_store
 from youai_portal.store import inbox, offers
 from youai_portal.web import Desk, Visit
@@ -93,8 +94,12 @@ async def _told(watcher: Watcher, reads: dict[str, Read]) -> AsyncIterator[Serve
 
 
 def _slot(visit: Visit, slot_id: str) -> Read:
+    remembered: Remembered = {}
+
     async def read() -> tuple[str, str]:
-        found = await slots.context(visit, slot_id)
+        found = await slots.context(visit, slot_id, remembered)
+        for about in [*remembered][:-1]:  # one's own place moves for as long as the page is open
+            del remembered[about]
         return slots.etag(found), visit.fragment("parts/slot_state.html", **found)
 
     return read

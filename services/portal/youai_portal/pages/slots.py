@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from youai_runtime import problems
 
-from youai_portal import refusals
+from youai_portal import queue, refusals
 from youai_portal.clients import Refused
 from youai_portal.domain import LIVE
 from youai_portal.store import bookings, offers, people
@@ -53,7 +53,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         return visit.go(f"/slots/{segment(slot_id)}" + (f"?venue={segment(venue_id)}" if "venue_id" in form else ""))
 
 
-async def context(visit: Visit, slot_id: str) -> dict[str, Any]:
+async def context(visit: Visit, slot_id: str, remembered: queue.Remembered | None = None) -> dict[str, Any]:
     """What a slot's page shows to this visit: its sums, and the venue's own bookings in it."""
     venue_id = await acting_for(visit)
     async with visit.desk.pool.acquire() as connection:
@@ -62,6 +62,7 @@ async def context(visit: Visit, slot_id: str) -> dict[str, Any]:
             raise problems.not_found("场次", "session")
         own = await bookings.own_in_slot(connection, slot_id, venue_id) if venue_id else []
         manages = await managing(visit, connection, slot)
+    own = await queue.placed(visit, own, remembered)
     return {
         "slot": slot,
         "own": own,

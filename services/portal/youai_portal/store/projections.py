@@ -159,12 +159,16 @@ async def put_slots(connection: Connection, slots: Sequence[Row]) -> None:
     """Write slots' sums after their last decision, counted from bookings and overrides (write those first)."""
     await connection.execute(
         """
-        INSERT INTO slot (slot_id, capacity, taken, sequence, decided_at, waiting, waiting_places, entered,
-            overrides)
-        SELECT r.slot_id, r.capacity, r.taken, r.sequence, r.decided_at, q.waiting, q.places, e.entered,
+        INSERT INTO slot (slot_id, capacity, capacity_since, taken, sequence, decided_at, waiting, waiting_places,
+            entered, overrides)
+        SELECT r.slot_id, r.capacity,
+            CASE WHEN r.capacity_changed OR r.capacity <> before.capacity THEN r.capacity_since
+                ELSE before.capacity_since END,
+            r.taken, r.sequence, r.decided_at, q.waiting, q.places, e.entered,
             (SELECT count(*) FROM override_given AS o WHERE o.slot_id = r.slot_id)
-        FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, taken int, sequence bigint,
-            decided_at timestamptz)
+        FROM jsonb_to_recordset($1::jsonb) AS r (slot_id text, capacity int, capacity_since timestamptz,
+            capacity_changed boolean, taken int, sequence bigint, decided_at timestamptz)
+        LEFT JOIN slot AS before ON before.slot_id = r.slot_id
         CROSS JOIN LATERAL (
             SELECT count(*) AS waiting, coalesce(sum(b.party_size), 0) AS places
             FROM booking AS b WHERE b.slot_id = r.slot_id AND b.status = 'waitlisted'
@@ -172,10 +176,10 @@ async def put_slots(connection: Connection, slots: Sequence[Row]) -> None:
         CROSS JOIN LATERAL (
             SELECT count(*) AS entered FROM booking AS b WHERE b.slot_id = r.slot_id AND b.status = 'entered'
         ) AS e
-        ON CONFLICT (slot_id) DO UPDATE SET capacity = excluded.capacity, taken = excluded.taken,
-            sequence = excluded.sequence, decided_at = excluded.decided_at, waiting = excluded.waiting,
-            waiting_places = excluded.waiting_places, entered = excluded.entered,
-            overrides = excluded.overrides
+        ON CONFLICT (slot_id) DO UPDATE SET capacity = excluded.capacity,
+            capacity_since = excluded.capacity_since, taken = excluded.taken, sequence = excluded.sequence,
+            decided_at = excluded.decided_at, waiting = excluded.waiting, waiting_places = excluded.waiting_places,
+            entered = excluded.entered, overrides = excluded.overrides
         WHERE slot.sequence <= excluded.sequence
         """,
         _json(slots),
