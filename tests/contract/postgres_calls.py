@@ -127,7 +127,7 @@ class Caller:
 
     async def slots(self, connection: Any, slot_ids: Any) -> None:
         touched = {slot_id: self.slot(slot_id) for slot_id in slot_ids}
-        for slot_id, slot in touched.items():
+        for slot in touched.values():
             for kind in self.some(("closing", "hold", "hold", "window")):
                 subject = self.a_request() if kind == "hold" else ""
                 slot.timers[kind, subject] = NOW_MS + self.random.choice((-HOUR, -1, 0, 1, HOUR))

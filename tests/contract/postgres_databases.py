@@ -52,11 +52,12 @@ RUNTIME = ("lane_progress", "outbox", "relay")
 TABLES = {
     "matching": (
         *RUNTIME,
-        *"organization slot booking decision receipt timer slot_rule request point".split(),
+        *["organization", "slot", "booking", "decision", "receipt", "timer", "slot_rule", "request", "point"],
     ),
     "notify": (
         *RUNTIME,
-        *"organization offer session demand claim resource held recipient inbox live revision".split(),
+        *("organization", "offer", "session", "demand", "claim", "resource", "held"),
+        *("recipient", "inbox", "live", "revision"),
     ),
 }
 
@@ -102,7 +103,11 @@ class Postgres:
     async def rows(self, service: str, table: str) -> list[dict[str, Any]]:
         """A table's rows by their keys; of times is told only that they are there."""
         found = await self.pools[service].fetch(f"SELECT * FROM {table} ORDER BY {KEYS[table]}")
-        return [plain(row) for row in found]
+        rows = [plain(row) for row in found]
+        for row in rows if table == "outbox" else ():
+            names = row["headers"][::2]
+            row["headers"] = {k: v for k, v in zip(names, row["headers"][1::2], strict=True) if k != b"ce_time"}
+        return rows
 
     async def everything(self, service: str) -> dict[str, list[dict[str, Any]]]:
         """All tables of a database."""

@@ -81,7 +81,7 @@ async def test_what_is_rolled_back_leaves_a_gap_in_the_identities(postgres: Post
     put = "INSERT INTO outbox (topic, headers) VALUES ('t', '{}') RETURNING id"
     first = await postgres.matching.fetchval(put)
     connection = await postgres.connection()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012
         async with connection.transaction():
             await connection.fetchval(put)
             raise RuntimeError

@@ -26,11 +26,12 @@ def cut() -> asyncpg.ConnectionDoesNotExistError:
 class _Request:
     """A statement on its way. `future` gets its result and error as a pair; `quiet` is told when it is over."""
 
-    __slots__ = ("deadline", "future", "is_answered", "is_done", "quiet")
+    __slots__ = ("deadline", "future", "has_arrived", "is_answered", "is_done", "quiet")
 
     def __init__(self, future: "asyncio.Future[tuple[Any, BaseException | None]]", deadline: float) -> None:
         self.future = future
         self.deadline = deadline
+        self.has_arrived = False
         self.is_answered = False
         self.is_done = False
         self.quiet: asyncio.Future[None] | None = None
@@ -174,6 +175,7 @@ class Connection:
         if request.is_done:
             self._pending = None
         if error is not None:
+            self._is_lost_unseen = None
             raise error
         found: Result = result
         return found
@@ -189,6 +191,9 @@ class Connection:
     ) -> None:
         """A statement reaches the server; runs as a part of the server."""
         server, session = self._server, self._session
+        if request.is_done:
+            return  # cancelled before
+        request.has_arrived = True
         if server.is_overdue(session):
             session.end_idle()
         if session.ended is not None:
@@ -231,8 +236,15 @@ class Connection:
             self._server.later(self._server.faults.latency_s[1], self._cancel, request)
 
     def _cancel(self, request: _Request) -> None:
-        if not request.is_done and self._pending is request and self._session.is_busy:
-            self._session.throw(asyncpg.QueryCanceledError("canceling statement due to user request"))
+        if request.is_done or self._pending is not request:
+            return
+        error = asyncpg.QueryCanceledError("canceling statement due to user request")
+        if self._session.is_busy:
+            self._session.throw(error)
+        elif not request.has_arrived and self._server.random.random() < 0.7:
+            # The server was slow with it, and lets go of it; else it was the way there that was slow.
+            self._session.fail()
+            self._deliver(request, None, error)
 
 
 class Transaction:
@@ -305,7 +317,7 @@ class Pool:
         self._settings = SETTINGS | {"application_name": name}
         self._free = size
         self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
+        self._all: dict[Connection, None] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._is_closing = False
 
@@ -329,12 +341,12 @@ class Pool:
                     connection = self._idle.pop()
                     if not connection.is_closed():
                         return connection
-                    self._all.discard(connection)
+                    self._all.pop(connection, None)
                 connection = await connected(self._server, self._database, self._settings, self._statement_s)
             except BaseException:
                 self._give_place()
                 raise
-        self._all.add(connection)
+        self._all[connection] = None
         return connection
 
     async def _place(self) -> None:
@@ -368,13 +380,13 @@ class Pool:
                     await connection.quiet()
             except BaseException:
                 connection.terminate()
-                self._all.discard(connection)
+                self._all.pop(connection, None)
                 self._give_place()
                 raise
         if connection.is_in_transaction():
             connection.terminate()
         if connection.is_closed():
-            self._all.discard(connection)
+            self._all.pop(connection, None)
         else:
             self._idle.append(connection)
         self._give_place()

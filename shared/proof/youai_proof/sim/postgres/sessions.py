@@ -80,20 +80,17 @@ class Session:
             return  # it waits
         answer, self._work, self._answer = self._answer, None, None
         self.idle_since = self.server.loop.time()
-        if failed is not None and self.transaction is not None:
-            if self.transaction.is_block:
-                self._abort_block()
-            else:
-                self.roll_back()
+        if failed is not None:
+            self.fail()
         assert answer is not None
         answer(result, failed)
 
-    def _abort_block(self) -> None:
-        """A failed block lets go of all its locks at once, and then takes nothing but its end."""
-        assert self.transaction is not None
+    def fail(self) -> None:
+        """A statement failed: a block lets go of all its locks at once, and then takes nothing but its end."""
+        transaction = self.transaction
         self.roll_back()
-        self.transaction = Transaction(self, self.server.loop.time(), is_block=True)
-        self.transaction.failed = True
+        if transaction is not None and transaction.is_block:
+            self.begin(is_block=True).failed = True
 
     def throw(self, error: BaseException) -> None:
         """End the statement that waits, if there is one, with an error."""

@@ -28,7 +28,7 @@ class Row:
         self.old: Values | None = None
         self.new: Values | None = None
         self.by: Transaction | None = None
-        self.shares: set[Transaction] | None = None
+        self.shares: dict[Transaction, None] | None = None
         self.births = 0
         self.reborn = False
 
@@ -203,9 +203,9 @@ class Transaction:
             self.rows[row] = table
         else:
             if row.shares is None:
-                row.shares = set()
+                row.shares = {}
             if self not in row.shares:
-                row.shares.add(self)
+                row.shares[self] = None
                 self.shared.append(row)
 
     def end(self, *, stands: bool) -> list[tuple[Table, Row, Values | None, Values | None]]:
@@ -218,7 +218,7 @@ class Transaction:
         self.rows = {}
         for row in self.shared:
             if row.shares:
-                row.shares.discard(self)
+                row.shares.pop(self, None)
         self.shared = []
         waiters, self.waiters = self.waiters, []
         for wake in waiters:
