@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -21,6 +22,8 @@ from youai_proof.sim import invariants, plan, rules, seams, shrink, world
 from youai_proof.sim.plan import Plan
 
 SEEDS_A_CHILD = 8
+LONGEST_S = 20.0
+"""CPU seconds after which a world is given up."""
 BROKE = 3
 """The exit code of a child that stopped at a seed that broke."""
 
@@ -29,6 +32,7 @@ def main() -> None:
     """Run the job: `seeds`, `shrink` or `trace`; with `mutant`, and for seeds `stop` (at the first) and `most_s`."""
     job = json.loads(sys.stdin.read())
     logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGVTALRM, _too_long)
     with seams.installed():
         if job.get("mutant"):
             from youai_proof.mutants import apply
@@ -91,9 +95,10 @@ def in_child(do: Any) -> int:
 def one(seed: int) -> dict[str, Any]:
     """Run one seed; what became of it, as JSON."""
     began = time.process_time()
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
     try:
         outcome = world.run(plan.draw(seed))
-    except Exception:
+    except (Exception, TooLong):
         return {"seed": seed, "broken": [["odd", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
     return {
         "seed": seed,
@@ -105,6 +110,14 @@ def one(seed: int) -> dict[str, Any]:
         "virtual_s": round(outcome.virtual_s, 3),
         "cpu_s": round(time.process_time() - began, 4),
     }
+
+
+class TooLong(KeyboardInterrupt):
+    """A world goes round in circles. No Exception, so that no task keeps it to itself."""
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    raise TooLong(f"a world takes more than {LONGEST_S:.0f} s")
 
 
 def _trace(traced: Plan) -> None:
