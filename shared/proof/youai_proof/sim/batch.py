@@ -22,6 +22,8 @@ from youai_proof.sim import invariants, plan, rules, seams, shrink, world
 from youai_proof.sim.plan import Plan
 
 SEEDS_A_CHILD = 8
+WARMS_UP = 4
+"""A seed in which nearly everything happens."""
 LONGEST_S = 20.0
 """CPU seconds after which a world is given up."""
 BROKE = 3
@@ -33,6 +35,7 @@ def main() -> None:
     job = json.loads(sys.stdin.read())
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGVTALRM, _too_long)
+    sys.unraisablehook = lambda _: None  # a world's tasks end where they stand
     with seams.installed():
         if job.get("mutant"):
             from youai_proof.mutants import apply
@@ -42,6 +45,7 @@ def main() -> None:
         rules.book()
         rules.for_verifier()
         invariants.verifier()
+        world.run(plan.draw(WARMS_UP))  # what is compiled once is compiled before any child is forked
         gc.collect()
         gc.freeze()
         gc.disable()

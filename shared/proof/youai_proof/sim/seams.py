@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 import youai_matching.__main__ as matching
+from aiokafka import AIOKafkaConsumer
 from youai_contracts import topics
 from youai_matching import bookings, door, loops, streams
 from youai_matching.rule_files import RuleBook
@@ -112,6 +113,19 @@ class _Log:
     exception = critical = error
 
 
+_RELAY_POLL_S = 0.2
+_LEAST_POLL_MS = 1_000
+
+
+def _patient(getmany: Any) -> Any:
+    """A consumer that finds nothing looks around a little later than it was asked to."""
+
+    def waiting(self: Any, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
+        return getmany(self, *partitions, timeout_ms=max(timeout_ms, _LEAST_POLL_MS), max_records=max_records)
+
+    return waiting
+
+
 def _replacements() -> list[tuple[Any, str, Any]]:
     clock = _Datetime()
 
@@ -132,6 +146,9 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (leader, "asyncpg", client),
         (matching, "RuleBook", lambda _folder: _here().book),
         (loops.Timer.__init__, "__defaults__", (_monotonic,)),
+        # Nobody looks as often as in earnest for what comes by itself: what is idle shall cost nothing.
+        (outbox.Relay.__init__, "__kwdefaults__", {"poll_s": _RELAY_POLL_S}),
+        (AIOKafkaConsumer, "getmany", _patient(AIOKafkaConsumer.getmany)),
     ]
 
 
