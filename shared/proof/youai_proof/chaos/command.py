@@ -41,7 +41,7 @@ class Result:
     broken: Broken = field(default_factory=dict)
     next_decision_s: float | None = None
     lag_zero_s: float | None = None
-    blows: list[dict[str, float]] = field(default_factory=list)
+    blows: list[dict[str, Any]] = field(default_factory=list)
     requests: int = 0
     late_sends: int = 0
     """Of the generator's own: many mean that the machine was too busy to measure anything."""
@@ -167,7 +167,7 @@ class Run:
         if world.blows:
             result.next_decision_s = round(max(blow.next_decision_s for blow in world.blows), 2)
             result.lag_zero_s = round(max(blow.lag_zero_s for blow in world.blows), 2)
-            result.blows = [{name: round(value, 2) for name, value in asdict(blow).items()} for blow in world.blows]
+            result.blows = [asdict(blow) for blow in world.blows]
             if result.lag_zero_s > LAG_ZERO_S:
                 result.broken["I4"] = f"lag zero only {result.lag_zero_s} s after the fault's end"
         if world.calls.attempts.gave_up:

@@ -44,7 +44,7 @@ async def partition(world: World, chance: random.Random) -> str:
     ]
     chance.shuffle(ways)
     async with walled(world) as one:
-        for _name, part in ways:
+        for name, part in ways:
             partitions = await one.worker.deciding()
             part(one)
             await asyncio.sleep(PARTED_S + chance.uniform(-2, 2))
@@ -52,7 +52,7 @@ async def partition(world: World, chance: random.Random) -> str:
             for gate in (one.kafka, one.postgres):
                 gate.release()
             healed = time.monotonic()
-            await world.struck(healed, healed, partitions)
+            await world.struck(healed, healed, partitions, name)
     return f"{len(ways)} ways: {', '.join(name for name, _ in ways)}; counted from the healing"
 
 

@@ -51,6 +51,7 @@ class Blow:
 
     next_decision_s: float
     lag_zero_s: float
+    what: str = ""
 
 
 @dataclass
@@ -188,10 +189,10 @@ class World:
 
     # What is measured
 
-    async def struck(self, began: float, ended: float, partitions: Iterable[int] | None = None) -> Blow:
+    async def struck(self, began: float, ended: float, partitions: Iterable[int] | None = None, what: str = "") -> Blow:
         """Note a blow at `began` that ended at `ended` (both monotonic): wait until these partitions decide again.
 
-        Each partition's first decision after `began` counts, and the slowest one is told; without any, the log's next.
+        `what` tells several blows of one fault apart. Each partition's first decision after `began` counts, and the slowest one is told; without any, the log's next.
         The lag is that of these partitions, or of all.
         """
         lag = asyncio.create_task(self._lag_zero(ended, None if partitions is None else set(partitions)))
@@ -206,11 +207,11 @@ class World:
             if not waiting and slowest is not None:
                 break
             if time.monotonic() > ended + RECOVER_S:
-                self.accidents.append(f"partitions {sorted(waiting)} decided nothing in {RECOVER_S:.0f} s")
+                self.accidents.append(f"partitions {sorted(waiting)} decided nothing in {RECOVER_S:.0f} s {what}")
                 slowest = RECOVER_S
                 break
             await asyncio.sleep(parts.POLL_S)
-        blow = Blow(slowest, await lag)
+        blow = Blow(slowest, await lag, what)
         self.blows.append(blow)
         return blow
 
