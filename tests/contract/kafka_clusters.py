@@ -1,6 +1,8 @@
 """The two Kafkas that the contract is held against: the simulator's fake, and the one that the stack runs."""
 
+import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
@@ -9,8 +11,10 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.errors import KafkaConnectionError
 from youai_proof.sim.kafka import Kafka
 
+from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 _CONFIG = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
@@ -26,6 +30,7 @@ class Operator(Protocol):
     async def create(self, name: str, partitions: int, *, compacted: bool, most_bytes: int) -> None: ...
     async def delete(self, name: str) -> None: ...
     async def delete_records(self, tp: TopicPartition, before: int) -> None: ...
+    async def kill_broker(self) -> None: ...
 
 
 class FakeOperator:
@@ -46,14 +51,19 @@ class FakeOperator:
     async def delete_records(self, tp: TopicPartition, before: int) -> None:
         self.fake.delete_records(tp.topic, tp.partition, before)
 
+    async def kill_broker(self) -> None:
+        self.fake.stop()
+        self.fake.loop.call_later(1.0, self.fake.start)
+
 
 class RealOperator:
     """The admin client."""
 
     session_s = 6.0
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.bootstrap = stack.bootstrap
 
     async def create(self, name: str, partitions: int, *, compacted: bool, most_bytes: int) -> None:
         policy = "compact" if compacted else "delete"
@@ -68,6 +78,11 @@ class RealOperator:
     async def delete_records(self, tp: TopicPartition, before: int) -> None:
         async with self._admin() as admin:
             await admin.delete_records({tp: RecordsToDelete(before_offset=before)})
+
+    async def kill_broker(self) -> None:
+        if not self._stack.owns("kafka"):
+            pytest.skip("the broker is not the stack's to kill")
+        self._stack.kill("kafka")
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[Any]:
@@ -105,13 +120,20 @@ class Cluster:
 
         await eventually(led, 20, f"{name} is led")
 
-    async def producer(self, **settings: Any) -> AIOKafkaProducer:
-        """A producer that is started: idempotent, of bounded waits."""
+    async def producer(self, *, patience_s: float = 0.0, **settings: Any) -> AIOKafkaProducer:
+        """A producer that is started, idempotent; while the broker is away it is asked for again for so long."""
         settings = {"acks": "all", "enable_idempotence": True, "retry_backoff_ms": 20} | settings
         made = AIOKafkaProducer(bootstrap_servers=self.operator.bootstrap, **settings)
         self._clients.append(made)
-        await made.start()
-        return made
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                await made.start()
+                return made
+            except KafkaConnectionError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.1)
 
     def new_consumer(self, **settings: Any) -> AIOKafkaConsumer:
         """A consumer that is not started, as a lane makes its own."""
@@ -163,9 +185,9 @@ async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
         await made.stop()
         fake.close()
         return
-    stack = request.getfixturevalue("stack")
+    stack: Stack = request.getfixturevalue("stack")
     await stack.wait_ready()
-    made = Cluster(RealOperator(stack.bootstrap))
+    made = Cluster(RealOperator(stack))
     yield made
     await made.stop()
 

@@ -170,6 +170,28 @@ async def test_a_member_of_an_earlier_generation_cannot_commit_and_joins_again(c
     await consumer.commit({tp: 1})
 
 
+async def test_a_group_outlives_the_broker_and_nobody_has_to_join_again(cluster: Cluster) -> None:
+    topic = await cluster.topic(2)
+    one, first = await member(cluster, topic)
+    two, second = await member(cluster, topic)
+    await until(lambda: len(first.owned) == len(second.owned) == 1, 10, lambda: (first.told, second.told))
+    generation, told = two._coordinator.generation, (list(first.told), list(second.told))
+    for consumer in (one, two):
+        for tp in consumer.assignment():
+            consumer.seek(tp, 0)
+    await cluster.operator.kill_broker()
+    producer = await cluster.producer(patience_s=60)
+    for number in range(2):
+        await producer.send_and_wait(topic, b"%d" % number, partition=number)
+    assert sorted(values(await read(one, 1) + await read(two, 1))) == [0, 1]
+    await asyncio.sleep(cluster.session_s * 1.5)  # whoever was forgotten would be told by now
+    for consumer in (one, two):
+        (tp,) = consumer.assignment()
+        await consumer.commit({tp: 1})
+    assert (first.told, second.told) == told
+    assert one._coordinator.generation == two._coordinator.generation == generation
+
+
 async def test_more_members_than_partitions_leave_some_with_nothing(cluster: Cluster) -> None:
     topic = await cluster.topic(2)
     members = await asyncio.gather(*(member(cluster, topic) for _ in range(3)))
