@@ -20,7 +20,7 @@ from youai_matching.rule_files import RuleBook
 from youai_runtime import lane, outbox
 from youai_runtime.lane import _Batch
 
-from tests.contract.postgres_databases import Postgres, plain
+from tests.contract.postgres_databases import Postgres, failed, plain
 
 RULES = RuleBook()
 _limits, _points = RULES.named("2027-01").limits, RULES.named("2027-01").points
@@ -90,7 +90,7 @@ class Caller:
                     if self.random.random() < 0.05:
                         raise RuntimeError("rolled back")
             except (asyncpg.PostgresError, RuntimeError) as error:
-                answer = (type(error).__name__, str(error))
+                answer = failed(error)
             self.answers.append((call.__name__, answer))
         return self.answers
 
@@ -171,6 +171,8 @@ class Caller:
         request_id, slot_id = self.a_request(), self.random.choice(SLOTS)
         booking = await requests.booking(connection, request_id)
         loaded = await store.load_slots(connection, sorted(self.some([*SLOTS, "none"])))
+        for slot in loaded.values():  # these come in no order
+            slot.seen, slot.timers = dict(sorted(slot.seen.items())), dict(sorted(slot.timers.items()))
         return [
             {slot_id: repr(slot) for slot_id, slot in sorted(loaded.items())},
             booking,

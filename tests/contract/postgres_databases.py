@@ -123,10 +123,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return "a time"
     if hasattr(value, "keys"):
-        return {key: plain(value[key]) for key in value.keys()}  # noqa: SIM118 - a record is iterated by its values
+        found = {key: plain(value[key]) for key in value.keys()}  # noqa: SIM118 - a record is iterated by its values
+        return found | {key: "a time" for key in ("sent_at", "read_at") if found.get(key)}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return value
+
+
+def failed(error: Exception) -> tuple[str, str]:
+    """An error without its details."""
+    return type(error).__name__, str(error).partition("\n")[0]
 
 
 class Fake(Postgres):

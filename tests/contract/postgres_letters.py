@@ -7,7 +7,7 @@ import asyncpg
 from youai_contracts.events import Actor, Event, SessionOpened, SessionRevised
 from youai_notify import knowledge, store
 
-from tests.contract.postgres_databases import Postgres, plain
+from tests.contract.postgres_databases import Postgres, failed, plain
 from tests.support.notify_alone import WORKS, Log
 from tests.unit.notify.story import (
     NINE,
@@ -56,7 +56,7 @@ class Reader:
                     if self.random.random() < 0.05:
                         raise RuntimeError("rolled back")
             except (asyncpg.PostgresError, RuntimeError, KeyError) as error:
-                answer = (type(error).__name__, str(error))
+                answer = failed(error)
             self.answers.append((call.__name__, answer))
         return self.answers
 

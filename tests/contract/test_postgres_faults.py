@@ -272,7 +272,7 @@ def test_one_leads_and_another_takes_over_when_the_first_is_gone() -> None:
         await play(world)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(leader.asyncpg, "connect", connect)
+        patch.setattr(asyncpg, "connect", connect)
         for seed in range(4):
             run(noted, seed)
 

@@ -6,7 +6,7 @@ Where they differ, the fake is wrong.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -258,7 +258,7 @@ async def test_a_pool_that_is_empty_makes_nobody_wait_for_ever(postgres: Postgre
 
 async def test_two_relays_number_one_after_the_other(postgres: Postgres) -> None:
     await postgres.matching.executemany(outbox._INSERT, [("t", b"%d" % n, None, []) for n in range(5)])
-    relay = outbox.Relay(postgres.matching, None, service="matching")  # type: ignore[arg-type]
+    relay = outbox.Relay(postgres.matching, cast(Any, None), service="matching")
     one, other = await postgres.connection(), await postgres.connection()
     found = await asyncio.gather(relay._number(one), relay._number(other))
     assert [[row["position"] for row in rows] for rows in found] == [[1, 2, 3, 4, 5]] * 2

@@ -44,7 +44,7 @@ async def test_a_cursor_needs_a_transaction_and_keeps_what_it_saw(postgres: Post
     with pytest.raises(asyncpg.NoActiveSQLTransactionError):
         async for _ in connection.cursor("SELECT 1"):
             pass
-    seen = []
+    seen: list[str] = []
     async with connection.transaction():
         async for row in connection.cursor("SELECT slot_id FROM slot_rule ORDER BY slot_id", prefetch=2):
             if not seen:

@@ -125,9 +125,18 @@ def violation(constraint: str) -> asyncpg.UniqueViolationError:
     return asyncpg.UniqueViolationError(f'duplicate key value violates unique constraint "{constraint}"')
 
 
-async def _select(x: Context, plan: Plan) -> tuple[Rows, int]:
+def _found(x: Context, plan: Plan) -> list[Any]:
+    """What a plan is about; in any order, where nobody ordered it and the faults say so."""
     assert plan.main is not None
-    rows = plan.main(x)
+    found: list[Any] = plan.main(x)
+    if plan.is_unordered and len(found) > 1 and x.session.server.faults.shuffle:
+        found = list(found)
+        x.session.server.random.shuffle(found)
+    return found
+
+
+async def _select(x: Context, plan: Plan) -> tuple[Rows, int]:
+    rows = _found(x, plan)
     return rows, len(rows)
 
 
@@ -139,13 +148,12 @@ async def _call(x: Context, plan: Plan) -> tuple[Rows, int]:
 
 
 async def _lock(x: Context, plan: Plan) -> tuple[Rows, int]:
-    assert plan.main is not None
     assert plan.check is not None
     assert plan.returning is not None
     table = x.tables[plan.table]
     limit = plan.limit(x) if plan.limit is not None else None
     found: list[Values] = []
-    for row, births, seen in plan.main(x):
+    for row, births, seen in _found(x, plan):
         if limit is not None and len(found) >= limit:
             break
         if plan.skips_locked and row.in_the_way(x.T, shared=plan.shared):
@@ -158,13 +166,12 @@ async def _lock(x: Context, plan: Plan) -> tuple[Rows, int]:
 
 
 async def _update(x: Context, plan: Plan) -> tuple[Rows, int]:
-    assert plan.main is not None
     assert plan.check is not None
     table = x.tables[plan.table]
     done: set[Row] = set()
     rows = []
     fired = []
-    for row, births, seen, *rest in plan.main(x):
+    for row, births, seen, *rest in _found(x, plan):
         if row in done:
             continue
         done.add(row)

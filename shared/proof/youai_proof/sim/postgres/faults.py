@@ -31,6 +31,8 @@ class Faults:
     """Chance that it takes up to 10 s, as behind a broken network."""
     lose_unsynced: bool = True
     """Whether a crash loses what was committed with synchronous_commit off and not written since."""
+    shuffle: bool = False
+    """Whether rows that nobody ordered come, and are locked, in any order."""
     injected: Counter[str] = field(default_factory=Counter)
 
     def calm(self) -> None:

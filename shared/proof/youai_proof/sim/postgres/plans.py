@@ -50,6 +50,8 @@ class Plan:
     limit: Function | None = None
     shared: bool = False
     skips_locked: bool = False
+    is_unordered: bool = False
+    """Whether its rows may come in any order: they are of tables, and no ORDER BY says how."""
     conflict: str = ""
     """For an insert: empty (raise), nothing or update."""
     arbiter: tuple[str, ...] = ()
@@ -192,7 +194,13 @@ class Plans(Compiler, Procedures):
             return self._locking(select, scope)
         fn = self.root("select")
         names = self.query(select, scope, fn, "rows")
-        return Plan("select", main=self.define(fn), record=record_class(names), into=select.into)
+        return Plan(
+            "select",
+            main=self.define(fn),
+            record=record_class(names),
+            into=select.into,
+            is_unordered=not select.order and any(source.table in self.schema.tables for source in select.sources),
+        )
 
     def _called(self, select: Select, call: Func, scope: Scope) -> Plan:
         assert select.items == ((Star(None), None),), "all columns of a function"
@@ -214,6 +222,7 @@ class Plans(Compiler, Procedures):
             record=record_class(self.columns(select.items, scope)),
             shared=select.lock == "share",
             skips_locked=select.skips_locked,
+            is_unordered=not select.order,
         )
         if select.limit is not None:
             limit, outer = select.limit, Scope()
@@ -267,6 +276,7 @@ class Plans(Compiler, Procedures):
             returning=returning,
             record=record,
             triggers=self._fired(update.table, [name for name, _ in update.sets]),
+            is_unordered=True,
         )
 
     def _change(self, table: str, sets: Sequence[tuple[str, Expr]], scope: Scope) -> Function:
@@ -295,7 +305,9 @@ class Plans(Compiler, Procedures):
         check = self.one("holds", scope, lambda fn: self._all(delete.where, scope, fn))
         returning, record = self._returning(delete.returning, scope)
         number = self.schema.number(delete.table)
-        return Plan("delete", table=number, main=main, check=check, returning=returning, record=record)
+        return Plan(
+            "delete", table=number, main=main, check=check, returning=returning, record=record, is_unordered=True
+        )
 
     def insert(self, insert: Insert, scope: Scope | None = None) -> Plan:
         scope = scope or Scope()
