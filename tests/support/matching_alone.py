@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -103,6 +103,12 @@ class MatchingAlone:
         if self.deaf:
             raise Unknown
         self.log.add(partition, message, self.now_ms)
+
+    async def append_line(self, partition: int, messages: Sequence[Message]) -> list[bool]:
+        """The same of several; for each whether it is in the log."""
+        for message in () if self.deaf else messages:
+            self.log.add(partition, message, self.now_ms)
+        return [not self.deaf] * len(messages)
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
         for record in records:

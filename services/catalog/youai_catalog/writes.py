@@ -6,7 +6,7 @@ from youai_contracts.events import Actor, Event
 from youai_runtime import outbox, problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection
-from youai_runtime.http import current_traceparent
+from youai_runtime.observed import current_traceparent
 from youai_runtime.problems import Problem
 
 from youai_catalog import SOURCE

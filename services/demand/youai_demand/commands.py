@@ -13,8 +13,8 @@ from youai_runtime import logs, problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import may_be_committed
-from youai_runtime.http import current_traceparent
 from youai_runtime.keys import Keyed
+from youai_runtime.observed import current_traceparent
 from youai_runtime.problems import Problem
 
 from youai_demand import domain, residents, store, views, words

@@ -8,6 +8,7 @@ from youai_runtime.auth import Authenticator
 from youai_runtime.database import Pool
 from youai_runtime.http import Checks, create_app
 from youai_runtime.live import Listeners
+from youai_runtime.quick import QuickApp
 
 from youai_matching import batch, bookings, door, holds, overrides, slots
 from youai_matching.collector import Collector
@@ -28,7 +29,7 @@ def make_api(
     rates: Rates,
     ready: Checks,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
-) -> FastAPI:
+) -> QuickApp:
     """The app; everything that it needs from outside is passed in."""
     app = create_app(
         "Youai matching", ready=ready, lifespan=lifespan, large_bodies={"/v1/bookings:batch": batch.MOST_BYTES}
@@ -39,7 +40,7 @@ def make_api(
         appender=appender,
         rules=rules,
         numbers=numbers,
-        collector=Collector(pool, numbers),
+        collector=Collector(pool, numbers, appender),
         listeners=listeners,
         stories=Stories(),
     )

@@ -1,10 +1,12 @@
 """Many bookings in one call: each item has its own key and its own answer, as if it had come alone."""
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from youai_contracts.codec import Message
 from youai_runtime.auth import Principal
 from youai_runtime.problems import Problem
 
@@ -77,17 +79,17 @@ def _accepted(item: _Item, answer: Answer) -> bool:
 
 
 async def _append(at: Desk, taken: list[tuple[_Item, Answer]]) -> None:
-    appends = []
+    """Append what was taken in, partition by partition side by side."""
+    lines: dict[int, list[tuple[_Item, Message]]] = defaultdict(list)
     for item, answer in taken:
         assert answer.data is not None
         message = door.whole(item.asked.event, answer.data, item.asked.traceparent)
-        appends.append(at.appender.append(message, item.asked.partition))
-    outcomes = await asyncio.gather(*appends, return_exceptions=True)
-    for (item, _), outcome in zip(taken, outcomes, strict=True):
-        if isinstance(outcome, door.Unknown):
-            item.problem = admission.unknown()
-        elif isinstance(outcome, BaseException):
-            raise outcome
+        lines[item.asked.partition].append((item, message))
+    appends = (at.appender.append_line(p, [message for _, message in line]) for p, line in lines.items())
+    for line, acknowledged in zip(lines.values(), await asyncio.gather(*appends), strict=True):
+        for (item, _), known in zip(line, acknowledged, strict=True):
+            if not known:
+                item.problem = admission.unknown()
 
 
 def _answer(item: _Item, english: bool) -> dict[str, Any]:

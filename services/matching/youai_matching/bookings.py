@@ -6,17 +6,18 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from youai_contracts.events import BookingCancelled, BookingRequested
 from youai_runtime import keys, problems
 from youai_runtime.auth import Authenticator, Principal
-from youai_runtime.http import current_traceparent
 from youai_runtime.keys import Key
 from youai_runtime.live import Listener, LiveStream, State
+from youai_runtime.observed import current_traceparent
 from youai_runtime.problems import Problem
+from youai_runtime.quick import QuickApp, Told
 
-from youai_matching import admission, answers, batch, desk, direct, door, ids, requests
+from youai_matching import admission, answers, batch, desk, direct, ids, requests
 from youai_matching.desk import Desk
 from youai_matching.direct import Wanted
 from youai_matching.forms import BookingBody, PathId, Taken
@@ -33,11 +34,11 @@ ENDED = ("rejected", "released", "lapsed", "displaced", "refused")
 _WAIT = re.compile(r"(?:^|[,;])\s*wait=([0-9]{1,9})\s*(?:$|[,;])")
 
 
-def add(app: FastAPI, at: Desk, authenticate: Authenticator, rates: Rates) -> None:
+def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> None:
     """Add the routes."""
     caller = Annotated[Principal, Depends(authenticate)]
 
-    async def book(wanted: Wanted, who: Principal, key: str | None, prefer: str | None) -> direct.Answer:
+    async def book(wanted: Wanted, who: Principal, key: str | None, prefer: str | None) -> Told:
         who.require("venue-staff", "center")
         rates.count(who)
         request_id = ids.command_id("booking", who.organization_id, "bookings", keys.required(key))
@@ -143,14 +144,7 @@ def asked(at: Desk, who: Principal, body: Wanted, request_id: str) -> Asked:
 
 async def _ask(at: Desk, who: Principal, body: Wanted, request_id: str) -> None:
     wanted = asked(at, who, body, request_id)
-    answer = await at.collector.take(wanted)
-    if not admission.accept(answer, wanted.body_hash, body.party_size):
-        return
-    assert answer.data is not None
-    try:
-        await at.appender.append(door.whole(wanted.event, answer.data, wanted.traceparent), wanted.partition)
-    except door.Unknown:
-        raise admission.unknown() from None
+    admission.accept(await at.collector.take(wanted), wanted.body_hash, body.party_size)
 
 
 def _preferred_wait(prefer: str | None) -> int:

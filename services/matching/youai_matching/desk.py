@@ -10,9 +10,9 @@ from youai_runtime import logs, problems
 from youai_runtime.auth import Principal
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import may_be_committed
-from youai_runtime.http import current_traceparent
 from youai_runtime.kafka import partition_of
 from youai_runtime.live import Listener, Listeners
+from youai_runtime.observed import current_traceparent
 
 from youai_matching import admission, door, requests, reservations
 from youai_matching.collector import Collector

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
@@ -69,22 +70,40 @@ class Appender:
 
     async def append(self, message: Message, partition: int) -> None:
         """Append and await the ack of all in-sync replicas, for at most WAIT_S. Raises Unknown."""
+        (acknowledged,) = await self.append_line(partition, [message])
+        if not acknowledged:
+            raise Unknown
+
+    async def append_line(self, partition: int, messages: Sequence[Message]) -> list[bool]:
+        """Append records of one partition, in order; for each whether it was acknowledged within WAIT_S of the call.
+
+        Of one that was not, it is not known whether it arrived.
+        """
+        sent: list[asyncio.Future[object]] = []
+        trouble: Exception | None = None
+        until = asyncio.get_running_loop().time() + WAIT_S
         try:
-            async with asyncio.timeout(WAIT_S):
-                future = await self._producer.send(
-                    message.topic,
-                    message.value,
-                    message.key,
-                    partition=partition,
-                    headers=list(message.headers),
-                )
-                self._unacknowledged.add(future)
-                future.add_done_callback(lambda done: self._done(done, partition))
-                await asyncio.shield(future)
+            async with asyncio.timeout_at(until):
+                for message in messages:
+                    sent.append(await self._send(message, partition))  # noqa: PERF401  # kept where the next fails
+                await asyncio.wait(sent)
         except (KafkaError, OSError) as error:
+            trouble = error
+        acknowledged = [one.done() and not one.cancelled() and one.exception() is None for one in sent]
+        acknowledged += [False] * (len(messages) - len(sent))
+        if not all(acknowledged):
             self._closed_until[partition] = time.monotonic() + _PAUSE_S
-            log.warning("append-unknown", partition=partition, error=repr(error))
-            raise Unknown from error
+            told = trouble or next((one.exception() for one in sent if one.done() and not one.cancelled()), None)
+            log.warning("append-unknown", partition=partition, records=acknowledged.count(False), error=repr(told))
+        return acknowledged
+
+    async def _send(self, message: Message, partition: int) -> asyncio.Future[object]:
+        sent: asyncio.Future[object] = await self._producer.send(
+            message.topic, message.value, message.key, partition=partition, headers=list(message.headers)
+        )
+        self._unacknowledged.add(sent)
+        sent.add_done_callback(lambda done: self._done(done, partition))
+        return sent
 
     def _done(self, future: asyncio.Future[object], partition: int) -> None:
         self._unacknowledged.discard(future)

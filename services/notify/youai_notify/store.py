@@ -10,7 +10,7 @@ from youai_contracts.codec import rfc3339
 from youai_contracts.events import Actor, NotificationRead, NotificationSent
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.http import current_traceparent
+from youai_runtime.observed import current_traceparent
 
 from youai_notify import SOURCE
 from youai_notify.domain.owed import Notice

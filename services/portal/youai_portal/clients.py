@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 from youai_runtime import logs
-from youai_runtime.http import current_traceparent
+from youai_runtime.observed import current_traceparent
 
 log = logs.get(__name__)
 

@@ -132,6 +132,7 @@ class Hub:
             enable_auto_commit=False,
             auto_offset_reset="latest",
             fetch_max_wait_ms=100,
+            fetch_min_bytes=64 * 1024,
             metadata_max_age_ms=30_000,
             retry_backoff_ms=100,
         )

@@ -57,7 +57,11 @@ class Authenticator:
 
     async def __call__(self, request: Request) -> Principal:
         """The caller of a request; raises 401 with what is wrong."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return await self.of(request.headers.get("authorization", ""))
+
+    async def of(self, authorization: str) -> Principal:
+        """The caller that the Authorization header names; raises 401 with what is wrong."""
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("缺少访问令牌。", "The Authorization header must be: Bearer TOKEN.")
         known = self._verified.get(token)

@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
-import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,21 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from youai_runtime import logs, metrics, problems
+from youai_runtime import problems
+from youai_runtime.observed import Room, begin, note
 from youai_runtime.problems import Problem
-from youai_runtime.returns import Returns
-
-log = logs.get(__name__)
-
-MOST_BODY = 64 * 1024
-"""Bytes of a request's body, where a call does not allow more."""
+from youai_runtime.quick import MOST_BODY, QuickApp
 
 MOST_IN_FLIGHT = 1_000
 """Requests served at a time by one process; beyond it the honest answer is 503, at once."""
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 Checks = Callable[[], Awaitable[dict[str, str]]]
 """What readiness asks: names of what is not ready, each with why; empty when ready."""
@@ -44,18 +33,19 @@ def create_app(
     ready: Checks,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     large_bodies: dict[str, int] | None = None,
-) -> FastAPI:
+) -> QuickApp:
     """A FastAPI app with health, metrics, problem+json errors and bounds on the body.
 
     `large_bodies` maps a path, with its parameters in braces, to the most bytes that it takes, where that is more than
     MOST_BODY.
     """
-    app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    room = Room(MOST_IN_FLIGHT)
+    app = QuickApp(room=room, title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(HTTPException, problems.on_http)
     app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
-    app.add_middleware(_Admission, most=MOST_IN_FLIGHT)
+    app.add_middleware(_Admission, room=room)
     app.add_middleware(_Observed)
     add_health(app, ready)
     return app
@@ -78,12 +68,6 @@ def add_health(app: FastAPI, ready: Checks) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics_page() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def current_traceparent() -> str | None:
-    """The trace context of the request at hand, to be handed on in events."""
-    value: str | None = structlog.contextvars.get_contextvars().get("traceparent")
-    return value
 
 
 def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> uvicorn.Server:
@@ -193,27 +177,21 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 class _Admission:
     """Refuses with 503 what would only wait in a queue that grows, and says when there will be room."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, room: Room) -> None:
         self._app = app
-        self._most = most
-        self._in_flight = 0
-        self._returns = Returns()
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in ("/livez", "/readyz", "/metrics"):
             await self._app(scope, receive, send)
             return
-        if self._in_flight >= self._most:
+        if self._room.is_full:
             language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
-            refusal = problems.unavailable(self._returns.seconds())
+            refusal = problems.unavailable(self._room.when_free())
             await problems.response(refusal, language, scope["path"])(scope, receive, send)
             return
-        self._in_flight += 1
-        try:
+        with self._room:
             await self._app(scope, receive, send)
-        finally:
-            self._in_flight -= 1
-            self._returns.answered()
 
 
 class _Observed:
@@ -230,16 +208,7 @@ class _Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:64]
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = secrets.token_hex(8)
-        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
-        if not _TRACEPARENT.match(traceparent):
-            traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
-        method = scope["method"] if scope["method"] in _METHODS else "other"  # a label for each that is made up: no
+        request_id = begin(dict(scope["headers"]))
         started, status = time.perf_counter(), 0
 
         async def observed(message: Message) -> None:
@@ -256,11 +225,7 @@ class _Observed:
                 raise
             await (await problems.on_error(Request(scope), error))(scope, receive, observed)
         finally:
-            took = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unknown")
-            metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
-            metrics.HTTP_SECONDS.labels(method, route).observe(took)
-            if status >= 500 or route not in ("/livez", "/readyz", "/metrics"):
-                log.info(
-                    "answered", method=scope["method"], path=scope["path"], status=status, ms=round(took * 1000, 1)
-                )
+            tell = status >= 500 or route not in ("/livez", "/readyz", "/metrics")
+            took = time.perf_counter() - started
+            note(scope["method"], route, status, took, tell=tell, path=scope["path"])

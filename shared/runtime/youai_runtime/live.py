@@ -102,6 +102,7 @@ class Feed:
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
                 fetch_max_wait_ms=100,
+                fetch_min_bytes=64 * 1024,
                 retry_backoff_ms=50,
             )
             try:

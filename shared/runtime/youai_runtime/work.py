@@ -28,6 +28,10 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+GATHERED = range(8, 500)
+"""Records of a batch that tells of a rush: each batch has a cost of its own, which the next shares among more."""
+
+
 class LaneBroken(RuntimeError):
     """The log or our own code is not what it must be. The lane stops and says so; it never skips."""
 
@@ -42,9 +46,13 @@ class Work:
     """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
     pause_s: float = 0.0
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
+    gather_s: float = 0.0
+    """The same, after batches of GATHERED alone: neither one who comes alone waits for it, nor a backlog."""
     fetch_wait_ms: int = 50
     """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running
     one of its idle neighbours, so short is quick in a rush; long is cheap when idle."""
+    fetch_bytes: int = 1
+    """How much the broker gathers before it answers a fetch early: more means fewer fetches in a rush."""
 
     async def load(self, connection: Connection, partition: int) -> None:
         """Fill memory from the database, under the row's lock."""
@@ -75,6 +83,7 @@ class Projection(Work):
 
     pause_s = 0.1
     fetch_wait_ms = 250
+    fetch_bytes = 256 * 1024
 
     async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
         """`apply` once, with the records of all partitions, each partition's in its order."""

@@ -181,7 +181,13 @@ class ServiceParts:
             ask=lambda: probes.http(port),
             port=port,
             stop_signal=signal.SIGTERM,
+            enter=_give_way if service.yields and role == "worker" else None,
         )
+
+
+def _give_way() -> None:
+    """Take the processor that others leave."""
+    os.nice(10)
 
 
 async def migrate(parts: ServiceParts, service: Service) -> None:

@@ -12,10 +12,15 @@ MAX_WORKERS = 32
 
 @dataclass(frozen=True)
 class Service:
-    """A service: its name (module `youai_{name}`, database, role) and its number of workers at a first `up`."""
+    """A service: its name (module `youai_{name}`, database, role) and its number of workers at a first `up`.
+
+    `yields` are the workers that let others of this machine go first: in a rush what is told of bookings may wait some
+    seconds, and what is asked may not.
+    """
 
     name: str
     workers: int = 1
+    yields: bool = False
 
     @property
     def module(self) -> str:
@@ -26,8 +31,8 @@ SERVICES: tuple[Service, ...] = (
     Service("catalog", workers=1),
     Service("matching", workers=2),
     Service("demand", workers=1),
-    Service("notify", workers=1),
-    Service("portal", workers=1),
+    Service("notify", workers=1, yields=True),
+    Service("portal", workers=1, yields=True),
 )
 
 

@@ -9,7 +9,10 @@ import pytest
 from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 from youai_runtime import http
-from youai_runtime.http import MOST_BODY, create_app, current_traceparent
+from youai_runtime.http import create_app
+from youai_runtime.observed import current_traceparent
+from youai_runtime.problems import Problem
+from youai_runtime.quick import MOST_BODY, Call, Told
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LARGE = 100_000
@@ -199,3 +202,83 @@ async def test_there_are_no_documentation_pages_but_a_description() -> None:
         description = (await client.get("/openapi.json")).json()
     assert "/things/{thing}" in description["paths"]
     assert "/livez" not in description["paths"]
+
+
+class Quick:
+    """An app with a call that has a short way for bodies that say `quick`; `raises` is what it meets there."""
+
+    def __init__(self) -> None:
+        self.raises: Exception | None = None
+        self.entered, self.let_go = asyncio.Event(), asyncio.Event()
+        self.app = create_app("test", ready=self._ready)
+
+        @self.app.post("/call")
+        async def documented(request: Request) -> dict[str, Any]:
+            return {"way": "documented", "bytes": len(await request.body())}
+
+        self.app.quicken(Call("POST", "/call", lambda _, body: body if b"quick" in body else None, self._answer))
+
+    async def _ready(self) -> dict[str, str]:
+        return {}
+
+    async def _answer(self, body: Any, _headers: Any) -> Told:
+        if body == b"quick, but wait":
+            self.entered.set()
+            await self.let_go.wait()
+        if self.raises is not None:
+            raise self.raises
+        return 202, {"way": "short", "traceparent": current_traceparent()}, {"Location": "/there"}
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
+
+
+async def test_what_fits_goes_the_short_way_and_all_else_the_documented_one() -> None:
+    quick = Quick()
+    async with quick.client() as client:
+        fits = await client.post("/call", content=b"quick", headers={"x-request-id": "mine", "traceparent": TRACE})
+        other = await client.post("/call", content=b"slow")
+        pieced = await client.post("/call", content=pieces(20_000))
+        too_large = [await client.post("/call", content=body(MOST_BODY + 1, announced)) for announced in (True, False)]
+    assert (fits.status_code, fits.json()) == (202, {"way": "short", "traceparent": TRACE})
+    assert (fits.headers["location"], fits.headers["x-request-id"]) == ("/there", "mine")
+    assert other.json() == {"way": "documented", "bytes": 4}
+    assert pieced.json() == {"way": "documented", "bytes": 20_000}
+    assert [answer.status_code for answer in too_large] == [413, 413]
+
+
+async def test_the_short_way_answers_problems_and_failures_as_the_other_does() -> None:
+    quick = Quick()
+    async with quick.client() as client:
+        quick.raises = Problem(409, "taken", "已被占用。", "It is taken.", {"Retry-After": "3"})
+        problem = await client.post("/call", content=b"quick", headers={"accept-language": "en"})
+        quick.raises = RuntimeError("our own fault")
+        failure = await client.post("/call", content=b"quick")
+        quick.raises = ConnectionRefusedError()
+        away = await client.post("/call", content=b"quick")
+    assert (problem.status_code, problem.headers["retry-after"]) == (409, "3")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert (problem.json()["detail"], problem.json()["instance"]) == ("It is taken.", "/call")
+    assert (failure.status_code, failure.json()["title"]) == (500, "internal")
+    assert (away.status_code, away.json()["title"]) == (503, "unavailable")
+    assert all(answer.headers["x-request-id"] for answer in (problem, failure, away))
+
+
+async def test_both_ways_share_one_room_and_are_counted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MOST_IN_FLIGHT", 1)
+    quick = Quick()
+
+    def count(status: str) -> float:
+        labels = {"method": "POST", "route": "/call", "status": status}
+        return REGISTRY.get_sample_value("youai_http_requests_total", labels) or 0.0
+
+    before = count("202"), count("503")
+    async with quick.client() as client:
+        first = asyncio.create_task(client.post("/call", content=b"quick, but wait"))
+        await quick.entered.wait()
+        full = [await client.post("/call", content=content) for content in (b"quick", b"slow")]
+        quick.let_go.set()
+        assert (await first).status_code == 202
+        assert (await client.post("/call", content=b"slow")).status_code == 200
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in full] == [(503, "1"), (503, "1")]
+    assert (count("202") - before[0], count("503") - before[1]) == (1, 1)  # one who is refused first has no route yet

@@ -41,7 +41,8 @@ class Watch:
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=20,
+            fetch_min_bytes=16 * 1024,  # at most 20 ms late, and little work beside the rush
             request_timeout_ms=10_000,
             retry_backoff_ms=50,
         )
