@@ -38,7 +38,8 @@ LEAD_S, TAIL_S = 2.0, 3.0
 LONGEST_S = 240.0
 RECOVER_S = 60.0
 QUIET_S = 90.0
-VENUES = 400
+VENUES = 1_600
+"""So many that nobody need ask twice for what everybody wants."""
 CENTER = ("center", "center")
 DEMANDS = 12
 NOTHING_S = 0.25
