@@ -221,9 +221,11 @@ def moment(at: datetime | str, lang: str = "zh") -> str:
     return f"{day(at, lang)} {clock(at)}"
 
 
-def short_moment(at: datetime | str) -> str:
-    """A date and a time of day, short."""
-    return f"{local(at):%m-%d %H:%M}"
+def short_moment(at: datetime | str, now: datetime | None = None) -> str:
+    """A date and a time of day, short; with its year where that is not the one nearest to now."""
+    there = local(at)
+    far = abs(there - (now or datetime.now(SHANGHAI))) > timedelta(days=300)
+    return f"{there:%Y-%m-%d %H:%M}" if far else f"{there:%m-%d %H:%M}"
 
 
 def date_short(at: datetime | str) -> str:

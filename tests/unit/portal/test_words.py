@@ -1,6 +1,7 @@
 """Every state and reason that the rules know has words in both languages."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -74,3 +75,11 @@ def test_places_that_are_held_are_not_told_as_won() -> None:
         "已为您保留",
         words.booking_state("promoted", "zh"),
     )
+
+
+def test_a_short_time_has_its_year_where_it_would_be_taken_for_another() -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    assert words.short_moment("2027-01-05T01:00:00Z", now) == "01-05 09:00"
+    assert words.short_moment("2026-03-05T01:00:00Z", now) == "03-05 09:00"
+    assert words.short_moment("2098-05-03T01:00:00Z", now) == "2098-05-03 09:00"
+    assert words.short_moment("2025-11-25T01:00:00Z", now) == "2025-11-25 09:00"
