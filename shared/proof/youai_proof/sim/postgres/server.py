@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from youai_proof.sim.postgres.client import cut
+from youai_proof.sim.postgres.connections import cut
 from youai_proof.sim.postgres.faults import Faults
 from youai_proof.sim.postgres.plans import plans_of
 from youai_proof.sim.postgres.schema import schema_of, scripts_of
