@@ -40,10 +40,6 @@ class Row:
             return next((one for one in self.shares if one is not of), None)
         return None
 
-    def is_changed(self) -> bool:
-        """Whether somebody's pending change is more than a lock."""
-        return self.by is not None and self.new is not self.old
-
 
 class Index:
     """Rows by the values of some columns, of any of their versions: whoever looks checks what it sees."""
