@@ -1,10 +1,8 @@
 """`youai prove mutants`: breaks the real code in many ways, one at a time, and shows which seed caught each."""
 
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 import typer
@@ -36,43 +34,22 @@ def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, job
 
 
 def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int) -> list[dict[str, Any]]:
-    left: Queue[Mutant] = Queue()
-    for mutant in wanted:
-        left.put(mutant)
     results: dict[str, dict[str, Any]] = {}
-
-    def work() -> None:
-        while True:
-            try:
-                mutant = left.get_nowait()
-            except Empty:
-                return
-            results[mutant.name] = _one(mutant, seeds)
-            told = results[mutant.name]
-            console.print(f"{mutant.name}: {'LIVES' if told['seed'] is None else told['invariant']}", markup=False)
-
-    threads = [threading.Thread(target=work) for _ in range(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for told in run.mutants([mutant.name for mutant in wanted], seeds, jobs):
+        name, broken = told["mutant"], told["broken"]
+        if "stale" in told:
+            raise StackError(told["stale"])
+        invariant, found = broken[0] if broken else (None, None)
+        results[name] = {
+            "name": name,
+            "of": next(mutant.of for mutant in wanted if mutant.name == name),
+            "seed": told["seed"] if broken else None,
+            "tried": told["tried"],
+            "invariant": invariant,
+            "found": found and found[:400],
+        }
+        console.print(f"{name}: {invariant or 'LIVES'} after {told['tried']} seeds", markup=False)
     return [results[mutant.name] for mutant in wanted]
-
-
-def _one(mutant: Mutant, seeds: list[int]) -> dict[str, Any]:
-    """One mutant on seeds, until one of them breaks."""
-    told: dict[str, Any] = {"name": mutant.name, "of": mutant.of, "seed": None, "invariant": None, "found": None}
-    tried = 0
-    try:
-        for outcome in run.seeds(seeds, 1, mutant=mutant.name, stop=True):
-            tried += 1
-            if outcome["broken"]:
-                invariant, found = outcome["broken"][0]
-                told |= {"seed": outcome["seed"], "invariant": invariant, "found": found[:400]}
-                break
-    except RuntimeError as error:
-        raise StackError(f"mutant {mutant.name}: {error}") from error
-    return told | {"tried": tried}
 
 
 def _table(console: Console, results: Sequence[dict[str, Any]]) -> None:

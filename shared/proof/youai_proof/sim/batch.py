@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from youai_proof.mutants import apply
 from youai_proof.sim import invariants, plan, rules, seams, shrink, world
 from youai_proof.sim.plan import Plan
 
@@ -31,16 +32,12 @@ BROKE = 3
 
 
 def main() -> None:
-    """Run the job: `seeds`, `shrink` or `trace`; with `mutant`, and for seeds `stop` (at the first) and `most_s`."""
+    """Run the job: `seeds`, `mutants` (names, on `seeds`), `shrink` or `trace`."""
     job = json.loads(sys.stdin.read())
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGVTALRM, _too_long)
     sys.unraisablehook = lambda _: None  # a world's tasks end where they stand
     with seams.installed():
-        if job.get("mutant"):
-            from youai_proof.mutants import apply
-
-            apply.named(job["mutant"])
         world._app()
         rules.book()
         rules.for_verifier()
@@ -53,8 +50,11 @@ def main() -> None:
             _trace(_plan(job["trace"]))
         elif "shrink" in job:
             _shrink(_plan(job["shrink"]), job["invariant"], job["seconds"])
+        elif "mutants" in job:
+            for name in job["mutants"]:
+                in_child(lambda name=name: _mutant(name, job["seeds"]))
         else:
-            _run(job["seeds"], stop=job.get("stop", False), most_s=job.get("most_s", float("inf")))
+            _run(job["seeds"])
 
 
 def _plan(told: Any) -> Plan:
@@ -62,21 +62,40 @@ def _plan(told: Any) -> Plan:
     return plan.draw(told) if isinstance(told, int) else msgspec.convert(told, Plan)
 
 
-def _run(seeds: Sequence[int], *, stop: bool, most_s: float) -> None:
-    until = time.perf_counter() + most_s
+def _run(seeds: Sequence[int]) -> None:
     for begin in range(0, len(seeds), SEEDS_A_CHILD):
-        broke = in_child(lambda part=seeds[begin : begin + SEEDS_A_CHILD]: _some(part, stop))
-        if (broke and stop) or time.perf_counter() > until:
-            break
+        in_child(lambda part=seeds[begin : begin + SEEDS_A_CHILD]: _some(part))
 
 
-def _some(seeds: Sequence[int], stop: bool) -> int:
+def _some(seeds: Sequence[int]) -> int:
     for seed in seeds:
-        told = one(seed)
-        os.write(1, json.dumps(told, ensure_ascii=False).encode() + b"\n")
-        if told["broken"] and stop:
-            return BROKE
+        _write(one(seed))
     return 0
+
+
+def _mutant(name: str, seeds: Sequence[int]) -> int:
+    """A mutant on seeds, until one of them breaks: what became of that one, or of the last."""
+    told: dict[str, Any] = {"seed": None, "broken": []}
+    tried = 0
+    try:
+        apply.named(name)
+    except apply.NoSuchText as error:
+        _write({"mutant": name, "tried": 0, "stale": str(error), **told})
+        return 0
+    world.forget()
+    for seed in seeds:
+        tried += 1
+        told = one(seed)
+        if told["broken"]:
+            break
+        if tried % SEEDS_A_CHILD == 0:
+            gc.collect()
+    _write({"mutant": name, "tried": tried, **told})
+    return 0
+
+
+def _write(told: dict[str, Any]) -> None:
+    os.write(1, json.dumps(told, ensure_ascii=False).encode() + b"\n")
 
 
 def in_child(do: Any) -> int:
@@ -103,7 +122,7 @@ def one(seed: int) -> dict[str, Any]:
     try:
         outcome = world.run(plan.draw(seed))
     except (Exception, TooLong):
-        return {"seed": seed, "broken": [["odd", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
+        return {"seed": seed, "broken": [["I0 sound", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
     return {
         "seed": seed,
         "broken": [[broken.invariant, broken.found] for broken in outcome.broken],

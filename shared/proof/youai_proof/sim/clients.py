@@ -21,6 +21,8 @@ NO_ANSWER, NO_DOOR = 0, -1
 GIVES_UP_AT = CALM_AT + 9.0
 MINDS_UNTIL = CALM_AT + 12.0
 _MINDS_EVERY_S = 2.5
+_GIVES_UP = 0.2
+"""How often a client that was told that nothing was done asks no more."""
 _MOST_404 = 3
 """How often a client is told that there is no such thing before it believes it."""
 
@@ -170,7 +172,7 @@ class Clients:
                 self.odd.append(f"{method} {path} was answered {status}: {told}")
             if not _asks_again(status) and not (status == 202 and self._rng.random() < 0.1):
                 break
-            if promise.statuses.count(404) > _MOST_404:
+            if promise.statuses.count(404) > _MOST_404 or (status == 503 and self._rng.random() < _GIVES_UP):
                 break
             await asyncio.sleep(self._rng.uniform(0.2, 2.0))
         return status, told

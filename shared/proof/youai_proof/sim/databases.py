@@ -39,7 +39,7 @@ LOCKS = (
 
 
 @cache
-def _migrations(service: str) -> tuple[str, ...]:
+def migrations(service: str) -> tuple[str, ...]:
     """The texts of a service's migrations in their order, as mutants have them."""
     files = [file for folder in MIGRATIONS[service] for file in sorted(folder.glob("*.sql"))]
     return tuple(apply.migration(file) for file in files)
@@ -57,7 +57,7 @@ class Databases:
             clock=lambda: BEGINNING_S + loop.time(),
             process=lambda: PROCESS.get().name,
         )
-        self._databases = {name: self.server.create(name, *_migrations(name)) for name in MIGRATIONS}
+        self._databases = {name: self.server.create(name, *migrations(name)) for name in MIGRATIONS}
 
     async def pool(self, dsn: str, **options: Any) -> Any:
         """As database.connect_pool."""

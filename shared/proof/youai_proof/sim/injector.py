@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from youai_contracts import topics
 
 from youai_proof.sim.kafka_faults import Api
-from youai_proof.sim.plan import CALM_AT, Fault
+from youai_proof.sim.plan import CALM_AT, STRIKES, Fault
 from youai_proof.sim.programs import Program
 from youai_proof.sim.writers import Writers
 
@@ -29,6 +29,7 @@ class Injector:
         self._calm = False
         self.injected: Counter[str] = Counter()
         self._by_kind: dict[str, Callable[[Fault], Coroutine[Any, Any, None]]] = {
+            "strike": self._strike,
             "crash": self._crash,
             "freeze": self._freeze,
             "leave": self._leave,
@@ -65,6 +66,7 @@ class Injector:
         world = self._world
         for task in self._tasks:
             task.cancel()
+        world.strikes.clear()
         world.kafka.faults.calm()
         world.databases.calm()
         world.kafka.start()
@@ -82,6 +84,39 @@ class Injector:
         await asyncio.sleep(min(fault.lasts, max(CALM_AT - self._world.loop.time(), 0.0)))
 
     # Processes
+    async def _strike(self, fault: Fault) -> None:
+        """Wait until a program comes to a certain point of its work, then kill or freeze it there."""
+        world, program = self._world, self._program(fault.who)
+        process, loop = program.process, self._world.loop
+        kind, sort = divmod(int(fault.amount * 1000), 2)
+        wanted, dies = STRIKES[kind % len(STRIKES)], sort == 0
+        passed, struck = kind // len(STRIKES) % 3, loop.create_future()
+
+        async def strike(name: str) -> None:
+            nonlocal passed
+            if name != wanted or process.dead or struck.done():
+                return
+            if passed:
+                passed -= 1
+                return
+            world.strikes.pop(process.name, None)
+            world.tell(f"struck at {name}: {'dies' if dies else 'freezes'}")
+            self.injected[f"strike-{name}-{'dies' if dies else 'freezes'}"] += 1
+            struck.set_result(None)
+            if dies:
+                self.kill(program)
+            else:
+                loop.freeze(process)
+            await asyncio.sleep(0)
+
+        world.strikes[process.name] = strike
+        await struck
+        await self._for(fault)
+        if not dies:
+            loop.thaw(process)
+        elif program.process is process:
+            program.start()
+
     async def _crash(self, fault: Fault) -> None:
         program = self._program(fault.who)
         if program.process.dead:

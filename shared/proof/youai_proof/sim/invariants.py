@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import util
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,7 +56,7 @@ class Broken:
 
 def check(left: Left) -> list[Broken]:
     """Everything that does not hold; the first is the one to look at."""
-    found = [Broken("odd", what) for what in left.odd]
+    found = [Broken("I0 sound", what) for what in left.odd]
     published = _published(left)
     for name, invariant in _INVARIANTS:
         found += [Broken(name, what) for what in invariant(left, published)]
@@ -120,12 +121,15 @@ def _promised(left: Left, published: _Published) -> Iterator[str]:
     """I3: what was taken is decided, once; of what was refused nothing is there."""
     asked = {_id(record) for record in left.logs[topics.SLOT_LOG.name]}
     receipts = {row["record_id"] for row in left.tables["matching"]["receipt"]}
+    rows = {row["request_id"] for row in left.tables["matching"]["request"]}
     for promise in left.promises.values():
         what = f"{promise.verb} {promise.id} of {promise.venue} in {promise.slot}, answered {promise.statuses}"
         decided = published.by_request.get(promise.id, ())
         if promise.kept:
             if promise.verb == "book" and not decided:
                 yield f"{what}, has no outcome"
+            elif promise.id not in rows:
+                yield f"{what}, was not kept"
             elif promise.id not in asked or promise.id not in receipts:
                 yield f"{what}, never came to the log" if promise.id not in asked else f"{what}, has no receipt"
         elif promise.refused and (promise.id in asked or decided):
@@ -208,6 +212,32 @@ def _reserved(tables: Mapping[str, Rows], last: Mapping[str, Any], bookings: Map
             yield f"the outbox keeps an event without a position: {row['topic']}"
     if any(row["kind"] == "hold" and row["subject"] not in bookings for row in tables["timer"]):
         yield "a hold's timer is of no booking"
+
+
+def _limited(left: Left, _: _Published) -> Iterator[str]:
+    """R3: no venue has more sessions of an offer than it may, nor two at one time unless it says so."""
+    most = rules.book().named(rules.RULES_NAME).limits
+    assert most is not None
+    moved = {row["slot_id"] for row in left.tables["matching"]["slot"] if row["slot_id"] in _revised(left)}
+    by_venue: dict[str, list[Any]] = defaultdict(list)
+    for row in left.tables["matching"]["request"]:
+        if row["kind"] == "booking" and row["reserved"]:
+            by_venue[row["venue_id"]].append(row)
+    for venue, reserved in by_venue.items():
+        for offer, count in Counter(row["offer_id"] for row in {r["slot_id"]: r for r in reserved}.values()).items():
+            if count > most.per_offer:
+                yield f"{venue} has {count} sessions of {offer}, and may have {most.per_offer}"
+        fixed = [row for row in reserved if row["slot_id"] not in moved and not row["overlap_ok"]]
+        for one, other in combinations(fixed, 2):
+            apart = one["ends_at"] <= other["starts_at"] or other["ends_at"] <= one["starts_at"]
+            if one["slot_id"] != other["slot_id"] and not apart:
+                yield f"{venue} is in two places at one time: {one['slot_id']} and {other['slot_id']}"
+
+
+def _revised(left: Left) -> set[str]:
+    """Slots whose session was moved."""
+    events: list[Any] = [one.event for one in _decoded(topics.OFFER, left.logs[topics.OFFER.name])]
+    return {one.slot_id for one in events if one.type == "session-revised" and one.starts_at is not None}
 
 
 def _organizations(left: Left) -> Iterator[str]:
@@ -293,6 +323,7 @@ _INVARIANTS = (
     ("I3 promises", _promised),
     ("I5 stream", _in_order),
     ("I6 read models", _folded),
+    ("R3 limits", _limited),
     ("I7 notifications", _notified),
     ("I4 progress", _progressed),
 )

@@ -89,15 +89,18 @@ class Plan:
     faults: tuple[Fault, ...]
 
 
+STRIKES = ("publish", "published", "commit", "committed", "effect")
+"""Where in its work a program can be struck."""
 FAULTS = {
-    "crash": 5,
-    "freeze": 5,
+    "strike": 12,
+    "crash": 4,
+    "freeze": 4,
     "leave": 2,
     "join": 2,
     "cut-database": 3,
     "unknown-commits": 4,
     "restart-database": 2,
-    "slow-database": 2,
+    "slow-database": 4,
     "hold-locks": 2,
     "restart-broker": 2,
     "leaderless": 4,
@@ -108,7 +111,7 @@ FAULTS = {
     "deaf": 2,
     "rebalance": 2,
     "clock": 3,
-    "repeat": 3,
+    "repeat": 4,
     "garbage": 1,
 }
 """Kinds of faults, and how often each is drawn."""
@@ -119,7 +122,7 @@ def draw(seed: int) -> Plan:
     rng = random.Random(seed)
     sessions = _sessions(rng)
     demands = [f"d{number}" for number in range(rng.choice((0, 0, 1, 1, 2)))]
-    workers, apis, notifies = rng.choice((1, 2, 2, 3)), rng.choice((1, 2, 2)), rng.choice((0, 1, 1, 2))
+    workers, apis, notifies = rng.choice((1, 2, 2, 3)), rng.choice((1, 2, 2)), rng.choice((0, 1, 2, 2))
     acts = _acts(rng, sessions)
     words = [*_words(rng, sessions, acts), *(word for demand in demands for word in _demand(rng, demand))]
     names = [
@@ -127,7 +130,9 @@ def draw(seed: int) -> Plan:
         *(f"api-{number}" for number in range(1, apis + 1)),
         *(f"notify-{number}" for number in range(1, notifies + 1)),
     ]
-    faults = sorted((_fault(rng, names) for _ in range(rng.choice((0, 2, 3, 4, 5, 6, 8)))), key=lambda fault: fault.at)
+    faults = sorted(
+        (_fault(rng, names) for _ in range(rng.choice((0, 2, 3, 4, 5, 6, 8, 10)))), key=lambda fault: fault.at
+    )
     return Plan(
         seed=seed,
         workers=workers,
@@ -142,7 +147,8 @@ def draw(seed: int) -> Plan:
 
 def _sessions(rng: random.Random) -> list[Session]:
     found = []
-    for number in range(1, rng.choice((1, 2, 2, 3)) + 1):
+    offers = rng.choice((1, 1, 2))
+    for number in range(1, rng.choice((1, 2, 3, 3, 4)) + 1):
         drawn = rng.random() < 0.3
         opens = rng.uniform(1.5, 4.0)
         closes = rng.choice((rng.uniform(11.0, 19.0), rng.uniform(24.0, 30.0), 300.0))
@@ -152,7 +158,7 @@ def _sessions(rng: random.Random) -> list[Session]:
             Session(
                 at=rng.uniform(0.1, 1.0),
                 slot=f"s{number}",
-                offer=f"o{rng.choice((1, 1, 2))}",
+                offer=f"o{rng.randint(1, offers)}",
                 capacity=rng.choice((1, 2, 2, 3, 4)),
                 opens=round(opens, 3),
                 closes=round(closes, 3),
@@ -189,6 +195,7 @@ def _acts(rng: random.Random, sessions: list[Session]) -> list[Act]:
         if rng.random() < 0.35:
             later = rng.uniform(at, CALM_AT)
             acts.append(Act(later, "cancel", venue, session.slot, key=f"k{number}"))
+    acts += _bursts(rng, sessions)
     for number in range(rng.choice((0, 0, 1, 2))):
         session, venue = rng.choice(sessions), rng.choice(VENUES)
         more = rng.choice((None, session.capacity + 1))
@@ -204,6 +211,19 @@ def _acts(rng: random.Random, sessions: list[Session]) -> list[Act]:
             )
         )
     return sorted(acts, key=lambda act: act.at)
+
+
+def _bursts(rng: random.Random, sessions: list[Session]) -> list[Act]:
+    """A venue asks for all sessions in one moment: what its limits are for."""
+    found = []
+    for number in range(rng.choice((0, 1, 1, 2))):
+        venue = rng.choice(VENUES)
+        at = max(session.opens for session in sessions) + rng.uniform(0.05, 6.0)
+        found += [
+            Act(at, "book", venue, session.slot, key=f"b{number}-{session.slot}", answers="accept")
+            for session in sessions
+        ]
+    return found
 
 
 def _words(rng: random.Random, sessions: list[Session], acts: list[Act]) -> list[Word]:
@@ -250,10 +270,15 @@ def _fault(rng: random.Random, names: list[str]) -> Fault:
     who, lasts, amount = rng.choice(names), rng.uniform(0.3, min(longest, 6.0)), rng.random()
     if kind == "freeze":
         lasts = rng.choice((rng.uniform(0.2, 3.0), rng.uniform(6.5, 13.0)))
+    elif kind == "strike":
+        lasts = rng.choice((rng.uniform(0.2, 3.0), rng.uniform(6.5, 12.0)))
+        at = min(at, CALM_AT - 4.0)
+        longest = CALM_AT - at
     elif kind == "clock":
         amount = rng.choice((-3600.0, -5.0, -0.7, 0.7, 5.0, 3600.0))
     elif kind in ("lag", "leaderless"):
-        who = rng.choice(("slot-log", "booking", "booking", "offer", "organization", "claim", "demand"))
+        who = rng.choice(("slot-log", "booking", "booking", "offer", "organization", "claim", "demand", "notification"))
+        lasts = rng.choice((rng.uniform(0.3, 4.0), rng.uniform(5.2, 9.0)))
     elif kind in ("restart-database", "restart-broker"):
         lasts = rng.uniform(0.3, 4.0)
     return Fault(round(at, 3), kind, who, round(min(lasts, longest), 3), round(amount, 3))

@@ -31,7 +31,12 @@ def folder() -> Path:
         "near_ms": 3_000,
         "after_opening_ms": 3_000,
     }
-    rules["points"] |= {"late_ms_before": 30_000, "second_class_from": 2, "second_class_until_ms_before": 9_000}
+    rules["points"] |= {
+        "late_ms_before": 30_000,
+        "forgiven": 0,
+        "second_class_from": 1,
+        "second_class_until_ms_before": 9_000,
+    }
     rules["limits"] = {"per_offer": 2, "per_month": 4}
     rules["calendar"]["working_hours"] = ["00:00", "23:59"]
     (place / f"{RULES_NAME}.json").write_text(json.dumps(rules, ensure_ascii=False), encoding="utf-8")

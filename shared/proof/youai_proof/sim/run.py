@@ -15,11 +15,22 @@ from typing import Any
 SHRINKS_FOR_S = 40.0
 
 
-def seeds(numbers: Sequence[int], jobs: int, **more: Any) -> Iterator[dict[str, Any]]:
-    """What became of each seed, as it comes; `more` goes into the job of each process (mutant, stop, most_s)."""
+def seeds(numbers: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
+    """What became of each seed, as it comes."""
+    return _told([{"seeds": list(numbers[start::jobs])} for start in range(min(jobs, len(numbers)))])
+
+
+def mutants(names: Sequence[str], numbers: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
+    """What became of each mutant, as it comes: `mutant`, `tried`, and of the seed that broke what `seeds` tells."""
+    return _told(
+        [{"mutants": list(names[start::jobs]), "seeds": list(numbers)} for start in range(min(jobs, len(names)))]
+    )
+
+
+def _told(given: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every line of some processes, each with its job. Raises RuntimeError where one fails."""
     lines: Queue[dict[str, Any] | None] = Queue()
-    parts = [numbers[start::jobs] for start in range(min(jobs, len(numbers)))]
-    processes = [_process({"seeds": list(part), **more}) for part in parts]
+    processes = [_process(job) for job in given]
 
     def read(process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None

@@ -20,9 +20,10 @@ from aiokafka import AIOKafkaConsumer
 from youai_contracts import topics
 from youai_matching import bookings, door, loops, streams
 from youai_matching.rule_files import RuleBook
-from youai_runtime import database, leader, outbox
+from youai_runtime import database, kafka, leader, outbox
 
 from youai_proof.sim.loop import PROCESS, SimLoop
+from youai_proof.sim.postgres import client
 
 BEGINNING = datetime(2026, 12, 1, 1, 0, 0, tzinfo=UTC)
 """The world's time zero: a Tuesday, nine in the morning in Zhangjiagang."""
@@ -41,6 +42,9 @@ class Outside(Protocol):
 
     async def connection(self, dsn: str, **options: Any) -> Any:
         """A connection of its own, as asyncpg.connect."""
+
+    async def point(self, name: str) -> None:
+        """The running process comes to a point where it may be struck."""
 
     def said(self, logger: str, level: str, event: str, values: dict[str, Any]) -> None:
         """A line of the log that the code writes."""
@@ -113,6 +117,31 @@ class _Log:
     exception = critical = error
 
 
+def _struck_around(real: Any, before: str, after: str) -> Any:
+    """A function of the real code, before and after which its process may be struck."""
+
+    async def striking(*arguments: Any, **named: Any) -> Any:
+        await _here().point(before)
+        done = await real(*arguments, **named)
+        if after:
+            await _here().point(after)
+        return done
+
+    return striking
+
+
+def _struck_at_commit(real: Any) -> Any:
+    async def striking(self: Any, *, begins: bool, stands: bool = True) -> None:
+        if begins or not stands:
+            await real(self, begins=begins, stands=stands)
+            return
+        await _here().point("commit")
+        await real(self, begins=begins, stands=stands)
+        await _here().point("committed")
+
+    return striking
+
+
 _RELAY_POLL_S = 0.2
 _LEAST_POLL_MS = 1_000
 
@@ -135,7 +164,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
     async def connection(dsn: str, **options: Any) -> Any:
         return await _here().connection(dsn, **options)
 
-    client = SimpleNamespace(connect=connection, Connection=asyncpg.Connection)
+    asking = SimpleNamespace(connect=connection, Connection=asyncpg.Connection)
     return [
         (time, "time", _time),
         (time, "monotonic", _monotonic),
@@ -143,9 +172,12 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (secrets, "token_hex", lambda count=32: f"{_here().chance.getrandbits(count * 8):0{count * 2}x}"),
         *((module, "datetime", clock) for module in (bookings, door, loops, streams, outbox)),
         (database, "connect_pool", pool),
-        (leader, "asyncpg", client),
+        (leader, "asyncpg", asking),
         (matching, "RuleBook", lambda _folder: _here().book),
         (loops.Timer.__init__, "__defaults__", (_monotonic,)),
+        (kafka.Publisher, "publish", _struck_around(kafka.Publisher.publish, "publish", "published")),
+        (client.Connection, "block", _struck_at_commit(client.Connection.block)),
+        (streams.Intake, "apply", _struck_around(streams.Intake.apply, "effect", "")),
         # Nobody looks as often as in earnest for what comes by itself: what is idle shall cost nothing.
         (outbox.Relay.__init__, "__kwdefaults__", {"poll_s": _RELAY_POLL_S}),
         (AIOKafkaConsumer, "getmany", _patient(AIOKafkaConsumer.getmany)),

@@ -4,16 +4,15 @@ import asyncio
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
 from youai_contracts import topics
 from youai_matching.rule_files import RuleBook
 
-from youai_proof.sim import programs, rules, seams
+from youai_proof.sim import databases, programs, rules, seams
 from youai_proof.sim.clients import Clients
 from youai_proof.sim.databases import Databases
 from youai_proof.sim.injector import Injector
@@ -49,8 +48,14 @@ class Outcome:
 
 
 @cache
-def _app() -> FastAPI:
+def _app() -> Any:
     return programs.door_app()
+
+
+def forget() -> None:
+    """Forget what was made of the code as it was: it is another now."""
+    _app.cache_clear()
+    databases.migrations.cache_clear()
 
 
 def run(plan: Plan, tell: Callable[[str], None] | None = None) -> Outcome:
@@ -91,6 +96,7 @@ class World:
         self.quiet = False
         self.late: list[str] = []
         self.calls = 0
+        self.strikes: dict[str, Callable[[str], Awaitable[None]]] = {}
         self.injected: Counter[str] = Counter()
         self.programs: list[Program] = []
         self._kafka: Kafka | None = None
@@ -109,6 +115,12 @@ class World:
     async def connection(self, dsn: str, **options: Any) -> Any:
         """As asyncpg.connect."""
         return await self.databases.connection(dsn, **options)
+
+    async def point(self, name: str) -> None:
+        """The running process comes to a point where a fault may wait for it."""
+        strike = self.strikes.get(PROCESS.get().name)
+        if strike is not None:
+            await strike(name)
 
     def said(self, logger: str, level: str, event: str, values: dict[str, Any]) -> None:
         """A line of a program's log."""
