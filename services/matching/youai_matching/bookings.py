@@ -9,8 +9,9 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from youai_contracts.events import BookingCancelled, BookingRequested
-from youai_runtime import keys, problems
+from youai_runtime import keys, logs, problems
 from youai_runtime.auth import Authenticator, Principal
+from youai_runtime.errors import is_database_transient
 from youai_runtime.keys import Key
 from youai_runtime.live import Listener, LiveStream, State
 from youai_runtime.observed import current_traceparent
@@ -23,6 +24,8 @@ from youai_matching.direct import Wanted
 from youai_matching.forms import BookingBody, PathId, Taken
 from youai_matching.rates import Rates
 from youai_matching.reservations import Asked
+
+log = logs.get(__name__)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID")]
 Prefer = Annotated[
@@ -45,11 +48,18 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
         headers = {"location": f"/v1/bookings/{request_id}"}
         wait_s = _preferred_wait(prefer)
         listener = at.listeners.join(wanted.slot_id) if wait_s else None  # before it is asked: no answer is missed
+        is_taken = False
         try:
             await _ask(at, who, wanted, request_id)
+            is_taken = True
             if listener is not None and await _decided_within(at, listener, request_id, wait_s):
                 told = await told_now(at, await at.own_booking(who, request_id))
                 return 200, told, headers | {"preference-applied": f"wait={wait_s}"}
+        except Exception as error:
+            # What was asked is taken by now, whether or not the database can be asked what became of it.
+            if not (is_taken and is_database_transient(error)):
+                raise
+            log.warning("waits-no-longer", request_id=request_id, error=repr(error))
         finally:
             if listener is not None:
                 at.listeners.leave(listener)

@@ -114,7 +114,7 @@ class Pool:
                 self._all.pop(connection, None)
                 self._give_place()
                 raise
-        if connection.is_in_transaction():
+        if connection.is_left_open():
             connection.terminate()
         if connection.is_closed():
             self._all.pop(connection, None)

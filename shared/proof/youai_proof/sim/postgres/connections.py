@@ -107,6 +107,10 @@ class Connection:
     def is_in_transaction(self) -> bool:
         return self._in_block
 
+    def is_left_open(self) -> bool:
+        """Whether the server has a transaction open here, whatever its client believes (a ROLLBACK that was late)."""
+        return self._in_block or self._session.transaction is not None
+
     def is_closed(self) -> bool:
         return self._is_closed
 
