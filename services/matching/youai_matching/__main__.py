@@ -63,7 +63,12 @@ async def hosted(settings: Settings) -> Hosted:
     """The lanes and loops of one worker."""
     pool = await database.connect_pool(settings.database, name=settings.instance, size=settings.pool_size)
     producer = kafka.make_producer(settings.broker, settings.instance)
-    reader = AIOKafkaConsumer(**settings.broker.options(), client_id=f"{settings.instance}-ends")
+    reader = AIOKafkaConsumer(
+        **settings.broker.options(),
+        client_id=f"{settings.instance}-ends",
+        request_timeout_ms=10_000,
+        metadata_max_age_ms=10_000,
+    )
     await asyncio.gather(kafka.start(producer), kafka.start(reader))
     publisher = Publisher(producer)
     rules = RuleBook(settings.rules_folder)

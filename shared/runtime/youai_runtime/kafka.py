@@ -21,6 +21,19 @@ DELIVERY_TIMEOUT_S = 5.0
 Headers = Sequence[tuple[str, bytes]]
 
 
+async def closing_unless_answered(connection: Any, answer: Any) -> Any:
+    """A request's answer; a connection that gives none in time is closed, and the next request opens another.
+
+    aiokafka goes on asking for metadata and offsets where nothing comes back any more, until the kernel gives up a
+    quarter of an hour later.
+    """
+    try:
+        return await answer
+    except TimeoutError:
+        connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+        raise
+
+
 def _mind_closed_transports(send: Any) -> Any:
     """aiokafka expects OSError from a connection that was cut; uvloop raises RuntimeError in that moment.
 
@@ -29,10 +42,11 @@ def _mind_closed_transports(send: Any) -> Any:
 
     def minding(self: Any, request: Any, expect_response: bool = True) -> Any:
         try:
-            return send(self, request, expect_response)
+            answer = send(self, request, expect_response)
         except RuntimeError as error:
             self.close(reason=CloseReason.CONNECTION_BROKEN)
             raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+        return closing_unless_answered(self, answer) if expect_response else answer
 
     return minding
 

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.util import wait_for
+from youai_runtime.kafka import closing_unless_answered
 
 from youai_proof.sim.loop import PROCESS
 
@@ -86,7 +87,9 @@ class Connection:
         answer = Answer(request.prepare(_VERSIONS), self._loop.create_future())
         self._awaited[answer] = None
         self._far.take(self, answer.request, answer)
-        return wait_for(answer.future, self.timeout_s) if expect_response else asyncio.sleep(0)
+        if not expect_response:
+            return asyncio.sleep(0)
+        return closing_unless_answered(self, wait_for(answer.future, self.timeout_s))
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> "asyncio.Future[None]":
         """Close at the client's end; who awaits an answer gets KafkaConnectionError. What was sent still arrives."""
