@@ -14,6 +14,14 @@ from youai_matching.domain.rules import RuleVersion
 from youai_matching.requests import Facts
 
 _TAKE = f"SELECT * FROM take_bookings({', '.join(f'${number}' for number in range(1, 22))})"
+_KEEP = """
+    UPDATE request AS r SET reserved = true, reserved_since = greatest(r.reserved_since, d.sequence),
+        offer_id = s.offer_id, starts_at = s.starts_at, ends_at = s.ends_at
+    FROM unnest($1::text[], $2::bigint[]) AS d (request_id, sequence), slot AS s
+    WHERE r.request_id = d.request_id AND s.slot_id = r.slot_id
+        AND (NOT r.reserved OR (r.starts_at, r.ends_at) IS DISTINCT FROM (s.starts_at, s.ends_at))
+    RETURNING r.slot_id
+    """
 _AGAIN = "SELECT * FROM reserve_again($1, $2, $3, $4, $5)"
 
 
@@ -151,16 +159,16 @@ async def follow(connection: Connection, decided: dict[str, tuple[int, bool]]) -
             *map(list, zip(*cleared, strict=True)),
         )
     if kept:
-        await connection.execute(
-            """
-            UPDATE request AS r SET reserved = true, reserved_since = greatest(r.reserved_since, d.sequence),
-                offer_id = s.offer_id, starts_at = s.starts_at, ends_at = s.ends_at
-            FROM unnest($1::text[], $2::bigint[]) AS d (request_id, sequence), slot AS s
-            WHERE r.request_id = d.request_id AND s.slot_id = r.slot_id
-                AND (NOT r.reserved OR (r.starts_at, r.ends_at) IS DISTINCT FROM (s.starts_at, s.ends_at))
-            """,
-            *map(list, zip(*kept, strict=True)),
-        )
+        columns = [list(column) for column in zip(*kept, strict=True)]
+        moved = await connection.fetch(_KEEP, *columns)
+        if moved:
+            # The decider may be moving the session in this moment, and sees only what was reserved before: wait for it,
+            # then look again. Whoever moves it later waits for this transaction, and takes these along.
+            slots = sorted({row["slot_id"] for row in moved})
+            await connection.execute(
+                "SELECT FROM slot WHERE slot_id = ANY($1::text[]) ORDER BY slot_id FOR SHARE", slots
+            )
+            await connection.fetch(_KEEP, *columns)
 
 
 async def auto_accepts(connection: Connection, request_ids: Sequence[str]) -> dict[str, Any]:
