@@ -74,6 +74,8 @@ class Injector:
             program.process.wall_offset_s = 0.0
             if program.process.frozen:
                 world.loop.thaw(program.process)
+            if program.is_stopping and not program.process.dead:
+                self.kill(program)
             if program.process.dead and program.wanted:
                 program.start()
 

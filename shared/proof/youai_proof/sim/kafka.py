@@ -154,6 +154,10 @@ class Kafka:
             connection.abandon()
             del self._connections[connection]
 
+    def has_dead_connections(self) -> bool:
+        """Whether something that is sent is lost without a word now."""
+        return any(connection.lost_there or connection.lost_back for connection in self._connections)
+
     def cut_connections(self, process: str | None = None) -> None:
         """Break the connections of one process, or of all."""
         for connection in list(self._connections):

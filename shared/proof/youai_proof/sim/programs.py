@@ -42,7 +42,7 @@ class Program:
         self.lanes: list[Any] = []
         self._loop = loop
         self._died = died
-        self._stopping = False
+        self.is_stopping = False
         self._hosted: Hosted | None = None
 
     @property
@@ -56,7 +56,7 @@ class Program:
         self._starts += 1
         self.process = Process(f"{self.name}.{self._starts}")
         self.process.wall_offset_s = offset
-        self.desk, self._hosted, self.lanes, self._stopping = None, None, [], False
+        self.desk, self._hosted, self.lanes, self.is_stopping = None, None, [], False
         self.run(self._main())
 
     def run(self, main: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -65,7 +65,7 @@ class Program:
 
     async def stop(self) -> None:
         """Ask it to end, as SIGTERM does; returns when it has."""
-        process, self._stopping = self.process, True
+        process, self.is_stopping = self.process, True
         if self._hosted is not None:
             hosted = self._hosted
             await self.run(self._drain(hosted))
@@ -86,7 +86,7 @@ class Program:
             else:
                 await self._work(self._notify if self.name.startswith("notify") else self._matching)
         except Exception as error:
-            if not self._stopping:
+            if not self.is_stopping:
                 self._died(self.name, error)
 
     async def _work(self, build: Callable[[], Awaitable[Hosted]]) -> None:

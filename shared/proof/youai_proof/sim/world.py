@@ -26,6 +26,8 @@ from youai_proof.sim.writers import Writers
 
 IN_TIME_S = 10.0
 """I4: how long after the last fault the lanes may take to reach what was there when it ended."""
+FINDS_OUT_S = 22.0
+"""Within which time a client asks something on a connection that is dead, and is told by its timeout."""
 RESTS_BY = CALM_AT + 75.0
 _LOOKS_EVERY_S = 1.0
 _RESTS_FOR = 2
@@ -184,7 +186,8 @@ class World:
         await injector.calm()
         self.tell("calm")
         ends = self._ends()
-        await asyncio.sleep(IN_TIME_S)
+        # A connection that died without a word is a fault that ends when its client's timeout finds it out.
+        await asyncio.sleep(IN_TIME_S + (FINDS_OUT_S if self.kafka.has_dead_connections() else 0.0))
         reached = self.databases.progress()
         self.late = [
             f"{lane} {number} at {reached.get((lane, number), 0)} of {end}"
