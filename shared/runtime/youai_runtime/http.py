@@ -15,12 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from youai_runtime import problems
+from youai_runtime import connections, problems
+from youai_runtime.connections import Connection
 from youai_runtime.observed import Room, begin, note
 from youai_runtime.problems import Problem
 from youai_runtime.quick import MOST_BODY, QuickApp
 
-MOST_IN_FLIGHT = 1_000
+MOST_IN_FLIGHT = 2_500
 """Requests served at a time by one process; beyond it the honest answer is 503, at once."""
 
 Checks = Callable[[], Awaitable[dict[str, str]]]
@@ -44,8 +45,8 @@ def create_app(
     app.add_exception_handler(Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(HTTPException, problems.on_http)
-    app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})
     app.add_middleware(_Admission, room=room)
+    app.add_middleware(_BodyLimit, large_bodies=large_bodies or {})  # before a place is taken: bodies may come slowly
     app.add_middleware(_Observed)
     add_health(app, ready)
     return app
@@ -71,10 +72,12 @@ def add_health(app: FastAPI, ready: Checks) -> None:
 
 
 def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> uvicorn.Server:
-    """A uvicorn server that drains for at most 8 s on SIGTERM and closes idle connections after 15 s."""
+    """A uvicorn server that drains for at most 8 s on SIGTERM and closes idle and slow connections."""
     return _Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            ws="none",
             host=host,
             port=port,
             log_config=None,
@@ -83,12 +86,11 @@ def server(app: FastAPI, host: str, port: int, lifespan: Literal["on", "off"] = 
             timeout_graceful_shutdown=8,
             timeout_keep_alive=15,
             backlog=2_048,
-            h11_max_incomplete_event_size=64 * 1024,
         )
     )
 
 
-class _Server(uvicorn.Server):
+class _Server(connections.Server):
     """Ends with 0 once it has drained; uvicorn's own raises the signal again and dies by it."""
 
     @contextlib.contextmanager
@@ -105,11 +107,14 @@ class _BodyLimit:
     connection in place of the answer.
     """
 
+    MOST_HELD = 64 * 1024 * 1024
+    """Bytes of bodies that are here at a time, of all requests; health is asked without one."""
     MOST_DROPPED = 32 * 1024 * 1024
     MOST_DROPPING_S = 10.0
 
     def __init__(self, app: ASGIApp, large_bodies: dict[str, int]) -> None:
         self._app = app
+        self._held = 0
         self._large = [(compile_path(path)[0], limit) for path, limit in large_bodies.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,17 +130,25 @@ class _BodyLimit:
             await self._refuse(scope, receive, send, limit)
             return
         body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > limit:
-                await self._drop(receive)
-                await self._refuse(scope, receive, send, limit)
-                return
-        await self._app(scope, _replay(bytes(body), receive), send)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                piece = message.get("body", b"")
+                body += piece
+                self._held += len(piece)
+                more = message.get("more_body", False)
+                if len(body) > limit:
+                    await self._drop(receive)
+                    await self._refuse(scope, receive, send, limit)
+                    return
+                if piece and self._held > self.MOST_HELD:
+                    await _tell(problems.unavailable(5), scope, receive, send)
+                    return
+            await self._app(scope, _replay(bytes(body), receive), send)
+        finally:
+            self._held -= len(body)
 
     async def _drop(self, receive: Receive) -> None:
         dropped, more = 0, True
@@ -150,7 +163,6 @@ class _BodyLimit:
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
         problem = Problem(
             413,
             "too-large",
@@ -158,7 +170,12 @@ class _BodyLimit:
             f"The body is larger than the {limit} bytes that this call takes.",
             {"Connection": "close"},
         )
-        await problems.response(problem, language, scope["path"])(scope, receive, send)
+        await _tell(problem, scope, receive, send)
+
+
+async def _tell(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+    await problems.response(problem, language, scope["path"])(scope, receive, send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -186,9 +203,7 @@ class _Admission:
             await self._app(scope, receive, send)
             return
         if self._room.is_full:
-            language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
-            refusal = problems.unavailable(self._room.when_free())
-            await problems.response(refusal, language, scope["path"])(scope, receive, send)
+            await _tell(problems.unavailable(self._room.when_free()), scope, receive, send)
             return
         with self._room:
             await self._app(scope, receive, send)

@@ -21,6 +21,9 @@ from youai_runtime.problems import Problem
 MOST_BODY = 64 * 1024
 """Bytes of a request's body, where a call does not allow more; those that do have no short way."""
 
+MOST_SHORT = 8 * 1024
+"""Bytes of a body that goes the short way: it is read before there is a place among those served."""
+
 Headers = Mapping[bytes, bytes]
 Told = tuple[int, Any, dict[str, str]]
 """Status, body (to be told as JSON) and headers."""
@@ -53,16 +56,16 @@ class QuickApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what comes."""
         call = self._calls.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if call is None:
+        headers = dict(scope["headers"]) if call is not None else {}
+        if call is None or len(headers) != len(scope["headers"]):  # a name that comes twice: one rule for which counts
             await super().__call__(scope, receive, send)
             return
         messages = [await receive()]
         size = len(messages[0].get("body", b""))
-        while messages[-1].get("more_body") and size <= MOST_BODY:
+        while messages[-1].get("more_body") and size <= MOST_SHORT:
             messages.append(await receive())
             size += len(messages[-1].get("body", b""))
-        headers = dict(scope["headers"])
-        whole = messages[-1]["type"] == "http.request" and size <= MOST_BODY
+        whole = messages[-1]["type"] == "http.request" and size <= MOST_SHORT
         read = call.read(headers, b"".join(message.get("body", b"") for message in messages)) if whole else None
         if read is None:
             await super().__call__(scope, _again(messages, receive), send)
