@@ -1,6 +1,7 @@
 """Faults of processes: killed, frozen past their session, scaled, a raise in a batch, told to stop at a bad time."""
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -93,10 +94,9 @@ async def stop_cleanly(world: World, chance: random.Random) -> str:
     took: list[str] = []
     for gone in (False, True):
         await world.whole()
-        names = ["matching-worker-1", "matching-worker-2", "matching-api", "notify-worker-1"]
+        names = ["matching-worker-1", "matching-worker-2", "notify-worker-1", *(["matching-api"] * gone)]
         pids = {name: parts.pid_of(world.home, name) for name in names}
         database = parts.pid_of(world.home, "postgres")
-        began = time.monotonic()
         with parts.unsupervised(world.home):
             if gone:
                 await _gone(database)
@@ -106,20 +106,17 @@ async def stop_cleanly(world: World, chance: random.Random) -> str:
                     await asyncio.sleep(chance.uniform(0.1, 0.5))
                     await _stop(world, pids, took)
         await world.whole()
-        await world.struck(began, time.monotonic(), EVERYWHERE)
-    return "slowest end: " + ", ".join(took)
+        back = time.monotonic()
+        await world.struck(back, back, EVERYWHERE, "gone" if gone else "hangs")
+    return "counted from their return; slowest end: " + ", ".join(took)
 
 
 async def _gone(database: int) -> None:
-    import os
-
     os.kill(database, signal.SIGQUIT)
     await parts.until(lambda: parts.ended(database), "PostgreSQL is gone")
 
 
 async def _stop(world: World, pids: dict[str, int], took: list[str]) -> None:
-    import os
-
     begun = time.monotonic()
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
