@@ -101,6 +101,14 @@ async def test_whoever_books_after_a_change_reads_the_new_time_and_is_told_no_ch
     assert "2026年12月6日 09:00，村委会" in told["body_zh"]
 
 
+async def test_a_change_of_a_session_whose_opening_could_not_be_read_stops_nobody(alone: Alone) -> None:
+    await alone.read(offer(), revised(starts_at=LATER))
+    await alone.read(of("early", "confirmed"))
+    assert await alone.sent() == []
+    await alone.read(session())
+    assert await alone.kinds("early") == ["booking-confirmed"]
+
+
 @pytest.mark.parametrize("one_batch", [True, False])
 async def test_the_same_are_told_whichever_topic_is_read_first(stack: Stack, one_batch: bool) -> None:
     """Bookings that were made before the change and are read after it, with their session or without."""

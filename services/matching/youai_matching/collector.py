@@ -16,7 +16,7 @@ from youai_matching.reservations import Answer, Asked, Numbers
 log = logs.get(__name__)
 
 _Waiting = tuple[Asked, asyncio.Future[Answer]]
-MOST_WAITING = 2_000
+MOST_WAITING = 2_500
 MOST_AT_ONCE = 250
 """Bookings in one statement: few enough that the first of them does not wait long for the last."""
 

@@ -18,7 +18,7 @@ log = logs.get(__name__)
 
 WAIT_S = 2.0
 """How long a caller waits for the log's acknowledgement."""
-MOST_UNACKNOWLEDGED = 2_000
+MOST_UNACKNOWLEDGED = 2_500
 _PAUSE_S = 1.0
 
 

@@ -212,7 +212,8 @@ class Bookings(Decisions):
         for event, source in decided:
             if is_live(event):
                 since.setdefault(event.request_id, source.at)
-        live = [event for event in latest.values() if is_live(event)]
+        # A session may be changed whose opening could not be read: nothing is told of it before that is mended.
+        live = [event for event in latest.values() if is_live(event) and event.slot_id in known.sessions]
         changed = await bookings.revisions(connection, {event.slot_id for event in live})
         return [
             notice
