@@ -110,9 +110,9 @@ class Run:
         try:
             world = await self._up(fault.name, fault)
         except StackError as error:
-            if not str(error).startswith(SKIPPED):
-                raise
-            self._tell(Result(fault.name, self._seed, skipped=True, note=str(error)))
+            skipped = str(error).startswith(SKIPPED)
+            broken = {} if skipped else {"run": str(error)}
+            self._tell(Result(fault.name, self._seed, skipped=skipped, broken=broken, note=str(error)))
             fault.tidy(Home(self._place / fault.name))
             return
         try:
@@ -126,7 +126,11 @@ class Run:
         chance = self._chance(name)
         with Display(self._console) as display:
             before = (lambda: fault.prepare(world.home, chance)) if fault is not None else (lambda: None)
-            await world.start(display.on_progress if self._console.is_terminal else None, before)
+            try:
+                await world.start(display.on_progress if self._console.is_terminal else None, before)
+            except BaseException:
+                await world.stop()
+                raise
         return world
 
     def _chance(self, name: str) -> random.Random:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -66,6 +66,8 @@ class World:
     tally: Tally = field(default_factory=Tally)
     accidents: list[str] = field(default_factory=list)
     """What broke an invariant and is not in any log: said by a fault itself."""
+    _beside: list[asyncio.Task[None]] = field(default_factory=list)
+    _http: aiohttp.ClientSession | None = None
 
     # Life
 
@@ -97,18 +99,22 @@ class World:
         await self._import(urls["catalog"], city.organizations_csv)
 
     async def stop(self) -> None:
-        """Take the stack down."""
+        """Take the stack down, however far up it came."""
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
-        await self._http.close()
+        if self._http is not None:
+            await self._http.close()
         await asyncio.to_thread(launch.down, self.home)
 
     def _token(self, organization: str, role: str) -> str:
-        return tokens.sign(self.home.keys, organization=organization, role=role, subject="chaos", hours=6)
+        # Of some hours ago: a process whose clock is behind must not take it for one of the future.
+        issued = datetime.now(UTC) - timedelta(hours=2)
+        return tokens.sign(self.home.keys, organization=organization, role=role, subject="chaos", hours=8, now=issued)
 
     async def _import(self, url: str, text: bytes) -> None:
         headers = {"Authorization": f"Bearer {self._token(*CENTER)}", "Content-Type": "text/csv"}
+        assert self._http is not None
         async with self._http.post(f"{url}/v1/organizations:import", data=text, headers=headers) as answer:
             if answer.status >= 300:
                 raise StackError(f"The city cannot be loaded: {answer.status} {await answer.text()}")
@@ -193,8 +199,8 @@ class World:
     async def struck(self, began: float, ended: float, partitions: Iterable[int] | None = None, what: str = "") -> Blow:
         """Note a blow at `began` that ended at `ended` (both monotonic): wait until these partitions decide again.
 
-        `what` tells several blows of one fault apart. Each partition's first decision after `began` counts, and the slowest one is told; without any, the log's next.
-        The lag is that of these partitions, or of all.
+        Each partition's first decision after `began` counts, and the slowest one is told; without any, the log's next.
+        The lag is that of these partitions, or of all. `what` tells several blows of one fault apart.
         """
         lag = asyncio.create_task(self._lag_zero(ended, None if partitions is None else set(partitions)))
         waiting = set(partitions if partitions is not None else ())
