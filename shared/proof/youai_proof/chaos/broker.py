@@ -16,8 +16,8 @@ async def ends(bootstrap: str, topics: list[Topic]) -> dict[str, dict[int, int]]
     """The end of each partition of each topic. Raises KafkaError while the broker is away."""
     places = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, request_timeout_ms=5_000)
-    await consumer.start()
     try:
+        await consumer.start()
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
         for place, end in (await consumer.end_offsets(places)).items():
             found[place.topic][place.partition] = end
@@ -29,8 +29,8 @@ async def ends(bootstrap: str, topics: list[Topic]) -> dict[str, dict[int, int]]
 async def shares(bootstrap: str, group: str) -> Shares:
     """Who has which partitions; nothing while the group rebalances."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    await admin.start()
     try:
+        await admin.start()
         answer = (await admin.describe_consumer_groups([group]))[0]
     finally:
         await admin.close()
@@ -47,8 +47,8 @@ async def shares(bootstrap: str, group: str) -> Shares:
 async def commit(bootstrap: str, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
     """Commit offsets for a group without members, as a careless operator would. Raises KafkaError while it has any."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         places = {TopicPartition(*place): offset for place, offset in offsets.items()}
         consumer.assign(list(places))
         await consumer.commit(places)
@@ -59,8 +59,8 @@ async def commit(bootstrap: str, group: str, offsets: Mapping[tuple[str, int], i
 async def delete_before(bootstrap: str, topic: str, offsets: Mapping[int, int]) -> None:
     """Delete the records of partitions below these offsets, as a wrong retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-    await admin.start()
     try:
+        await admin.start()
         await admin.delete_records(
             {TopicPartition(topic, number): RecordsToDelete(before_offset=end) for number, end in offsets.items()}
         )

@@ -159,11 +159,15 @@ async def disk_full(world: World, chance: random.Random) -> str:
         await asyncio.sleep(FULL_S + chance.uniform(0, 3))
         silent = time.monotonic() - max(world.watch.by_partition.values())
         ballast.unlink()
+        freed = time.monotonic()
+        await parts.until(lambda: parts.whole(world.home, {name}), f"{name} is back")  # noqa: B023
         ended = time.monotonic()
-        await world.struck(ended, ended)
+        await world.struck(ended, ended, what=name)
         await world.whole()
         again = parts.named(world.home)[name]["restarts"] - restarts
-        notes.append(f"{name}: silent for {silent:.1f} of {ended - began:.1f} s, {again} restarts")
+        notes.append(
+            f"{name}: silent for {silent:.1f} of {freed - began:.1f} s, {again} restarts, back {ended - freed:.1f} s later"
+        )
     return "; ".join(notes)
 
 
