@@ -165,9 +165,8 @@ async def disk_full(world: World, chance: random.Random) -> str:
         await world.struck(ended, ended, what=name)
         await world.whole()
         again = parts.named(world.home)[name]["restarts"] - restarts
-        notes.append(
-            f"{name}: silent for {silent:.1f} of {freed - began:.1f} s, {again} restarts, back {ended - freed:.1f} s later"
-        )
+        times = f"silent for {silent:.1f} of {freed - began:.1f} s, back after {ended - freed:.1f} s"
+        notes.append(f"{name}: {times}, {again} restarts")
     return "; ".join(notes)
 
 
