@@ -304,6 +304,14 @@ class Lane:
         if not self.work.deduplicates:
             return records, high_water
         fresh = []
+        movers: list[tuple[tuple[int, ...], Record]] = []  # what has moved the mark in this batch, ascending
+
+        def mark() -> tuple[int, ...] | None:
+            """The mark, moved by records that can be read alone: what is no event says nothing of those after it."""
+            while movers and not self.work.is_readable(movers[-1][1]):
+                movers.pop()
+            return movers[-1][0] if movers else high_water
+
         for record in records:
             retried_for = next((value for name, value in record.headers if name == "dead-letter-retried-for"), None)
             if retried_for is not None:
@@ -313,11 +321,14 @@ class Lane:
                 continue
             position = source_position(self.work.topic, record)
             if position is not None:
-                if high_water is not None and position <= high_water:
-                    continue
-                high_water = position
+                reached = movers[-1][0] if movers else high_water
+                if reached is not None and position <= reached:
+                    reached = mark()
+                    if reached is not None and position <= reached:
+                        continue
+                movers.append((position, record))
             fresh.append(record)
-        return fresh, high_water
+        return fresh, mark()
 
     def _break(self, partition: int, error: BaseException) -> None:
         self.broken[partition] = f"{type(error).__name__}: {error}"

@@ -54,6 +54,14 @@ class Work:
     fetch_bytes: int = 1
     """How much the broker gathers before it answers a fetch early: more means fewer fetches in a rush."""
 
+    def is_readable(self, record: Record) -> bool:
+        """Whether a record is an event of the topic; the lane asks where its `ce_id` would make it drop others."""
+        try:
+            codec.decode(self.topic, record.key, record.value, record.headers)
+        except Undecodable:
+            return False
+        return True
+
     async def load(self, connection: Connection, partition: int) -> None:
         """Fill memory from the database, under the row's lock."""
 
@@ -115,7 +123,7 @@ def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
 
     `ce_id` is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
     """
-    raw = next((value for name, value in record.headers if name == "ce_id"), None) or b""
+    raw = dict(record.headers).get("ce_id") or b""  # of several the one that its event is read with
     source, *numbers = raw.split(b"-")
     if source not in (topic.writer.encode(), str(record.partition).encode()):
         return None

@@ -322,6 +322,28 @@ async def test_an_id_of_another_kind_is_never_dropped() -> None:
     assert scene.work.worked(0) == list(range(len(ids)))
 
 
+NO_EVENT = b"not an event"
+
+
+async def test_the_id_of_what_is_no_event_makes_nothing_after_it_a_repeat() -> None:
+    scene = Scene(p0=0)
+    far = "test-" + "9" * 18
+    log = [("test-1", b"{}"), (far, NO_EVENT), ("test-2", b"{}"), (far, NO_EVENT), ("test-2", b"{}"), ("test-3", b"{}")]
+    scene.consumer.log[0] = [Rec(0, offset, id, value=value) for offset, (id, value) in enumerate(log)]
+    await scene.run()
+    assert scene.work.worked(0) == [0, 1, 2, 3, 5]
+    assert scene.database.rows[0].high_water == [3]
+
+
+async def test_nor_does_it_in_the_batches_after_its_own() -> None:
+    scene = Scene(p0=0)
+    scene.consumer.log[0] = [Rec(0, 0, "test-4"), Rec(0, 1, "test-9", value=NO_EVENT)]
+    later = [Rec(0, 2, "test-4"), Rec(0, 3, "test-5"), Rec(0, 4, "test-8", value=NO_EVENT), Rec(0, 5, "test-6")]
+    await scene.run(lambda: scene.consumer.log[0].extend(later))
+    assert scene.work.worked(0) == [0, 1, 3, 4, 5]
+    assert scene.database.rows[0].high_water == [6]
+
+
 @dataclass(frozen=True)
 class Retried(Rec):
     """A dead letter appended again under its old id, for one service."""
