@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Res
 from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Pool
+from youai_runtime.description import again
 from youai_runtime.fields import Id
 from youai_runtime.http import Checks, create_app
 from youai_runtime.keys import Key, Keyed
@@ -79,7 +80,9 @@ def _organization_routes(pool: Pool, holding: Holding) -> APIRouter:
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     registrar = Annotated[Principal, Depends(holding("center", "platform"))]
 
-    @routes.post("/v1/organizations", status_code=201, response_model=OrganizationView)
+    @routes.post(
+        "/v1/organizations", status_code=201, response_model=OrganizationView, responses=again(OrganizationView)
+    )
     async def register(request: Request, who: registrar, body: OrganizationForm, response: Response) -> Organization:
         """Register an organization, or write its new state (200)."""
         fields = body.model_dump() | {"categories": tuple(dict.fromkeys(body.categories))}
@@ -130,7 +133,7 @@ def _offer_routes(pool: Pool, holding: Holding) -> APIRouter:
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     publisher = Annotated[Principal, Depends(holding("provider-staff", "center"))]
 
-    @routes.post("/v1/offers", status_code=201, response_model=OfferView)
+    @routes.post("/v1/offers", status_code=201, response_model=OfferView, responses=again(OfferView))
     async def publish(who: publisher, body: OfferForm, key: Key = None) -> Response:
         """Publish an offer; a repeat of its key gets the same answer with 200."""
         keyed = Keyed.of(who, "POST /v1/offers", keys.required(key), body)
@@ -163,7 +166,12 @@ def _offer_routes(pool: Pool, holding: Holding) -> APIRouter:
         """Withdraw an offer and cancel all its sessions. Asking again is harmless: the first reason stands."""
         return answers.as_json(await offers.withdraw(pool, who, offer_id, body.reason))
 
-    @routes.post(SESSIONS, status_code=201, response_model=SessionView | SessionsView)
+    @routes.post(
+        SESSIONS,
+        status_code=201,
+        response_model=SessionView | SessionsView,
+        responses=again(SessionView | SessionsView),
+    )
     async def open_sessions(
         offer_id: OfferId, who: publisher, body: Annotated[OpenForm, Body()], key: Key = None
     ) -> Response:

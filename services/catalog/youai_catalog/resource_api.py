@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Principal
 from youai_runtime.database import Pool
+from youai_runtime.description import again
 from youai_runtime.fields import Id
 from youai_runtime.keys import Key, Keyed
 
@@ -39,7 +40,7 @@ def resource_routes(pool: Pool, holding: Holding) -> APIRouter:
     reader = Annotated[Principal, Depends(holding(*ROLES))]
     owner = Annotated[Principal, Depends(holding(*NOT_COLLECTORS))]
 
-    @routes.post("/v1/resources", status_code=201, response_model=ResourceView)
+    @routes.post("/v1/resources", status_code=201, response_model=ResourceView, responses=again(ResourceView))
     async def list_(who: owner, body: ResourceForm, key: Key = None) -> Response:
         """Put a resource into the pool; a repeat of the key gets the same answer with 200."""
         keyed = Keyed.of(who, "POST /v1/resources", keys.required(key), body)
@@ -78,7 +79,7 @@ def resource_routes(pool: Pool, holding: Holding) -> APIRouter:
 
 
 def _add_asks(routes: APIRouter, pool: Pool, reader: Any, owner: Any) -> None:
-    @routes.post("/v1/resources/{resource_id}/ask", status_code=201, response_model=AskView)
+    @routes.post("/v1/resources/{resource_id}/ask", status_code=201, response_model=AskView, responses=again(AskView))
     async def ask(resource_id: ResourceId, who: reader, body: AskForm, key: Key = None) -> Response:
         """Ask the owner for a resource; a repeat of the key gets the same answer with 200."""
         keyed = Keyed.of(who, f"POST /v1/resources/{resource_id}/ask", keys.required(key), body)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from youai_runtime import fields, keys, pages, problems
 from youai_runtime.auth import ROLES, Authenticator, Principal
 from youai_runtime.database import Pool
+from youai_runtime.description import again
 from youai_runtime.fields import Id
 from youai_runtime.http import Checks, create_app
 from youai_runtime.keys import Key, Keyed
@@ -67,7 +68,7 @@ def _demand_routes(pool: Pool, holding: Holding) -> APIRouter:
     poster = Annotated[Principal, Depends(holding(*commands.POSTING_ROLES))]
     venue = Annotated[Principal, Depends(holding("venue-staff", "center"))]
 
-    @routes.post("/v1/demands", status_code=201, response_model=WholeView)
+    @routes.post("/v1/demands", status_code=201, response_model=WholeView, responses=again(WholeView))
     async def post(who: poster, body: DemandForm, key: Key = None) -> Response:
         """Post a demand; a repeat of its key gets the same answer with 200."""
         keyed = Keyed.of(who, "POST /v1/demands", keys.required(key), body)

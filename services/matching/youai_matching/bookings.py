@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from youai_contracts.events import BookingCancelled, BookingRequested
-from youai_runtime import keys, logs, problems
+from youai_runtime import description, keys, logs, problems
 from youai_runtime.auth import Authenticator, Principal
 from youai_runtime.errors import is_database_transient
 from youai_runtime.keys import Key
@@ -33,6 +33,7 @@ Prefer = Annotated[
 ]
 
 MOST_WAIT_S = 2
+_JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 ENDED = ("rejected", "released", "lapsed", "displaced", "refused")
 _WAIT = re.compile(r"(?:^|[,;])\s*wait=([0-9]{1,9})\s*(?:$|[,;])")
 
@@ -69,7 +70,7 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
         direct.PATH,
         status_code=202,
         response_model=Taken,
-        responses={200: {"description": "Decided within the time that `Prefer` gave: as GET answers"}},
+        responses={200: {"description": "Decided within the time that `Prefer` gave: as GET answers", "content": _JSON}},
     )
     async def request_booking(body: BookingBody, who: caller, key: Key = None, prefer: Prefer = None) -> Response:
         status, told, headers = await book(Wanted(**body.model_dump()), who, key, prefer)
@@ -109,8 +110,8 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
         await at.take(command_id, "cancel", event, row, digest)
         return Taken(request_id=command_id)
 
-    @app.get("/v1/bookings/{request_id}/events", response_model=None)
-    async def booking_events(request_id: PathId, who: caller, last: LastEventId = None) -> LiveStream:
+    @app.get("/v1/bookings/{request_id}/events", response_class=Response, responses=description.STREAM)
+    async def booking_events(request_id: PathId, who: caller, last: LastEventId = None) -> Response:
         row = await at.own_booking(who, request_id)
         listener = at.listen(row["slot_id"])
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import asyncpg
 import msgspec
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI, Header, Response
+from youai_runtime import description
 from youai_runtime.auth import Authenticator, Principal
 from youai_runtime.live import LiveStream, State
 
@@ -26,8 +27,8 @@ def add(app: FastAPI, at: Desk, authenticate: Authenticator) -> None:
         opens_in_ms = max(0, row["opens_at"] - int(time.time() * 1000))
         return answers.slot(row) | {"opens_in_ms": opens_in_ms, "server_time": desk.server_time()}
 
-    @app.get("/v1/slots/{slot_id}/events", response_model=None)
-    async def slot_events(slot_id: PathId, who: caller, last: LastEventId = None) -> LiveStream:
+    @app.get("/v1/slots/{slot_id}/events", response_class=Response, responses=description.STREAM)
+    async def slot_events(slot_id: PathId, who: caller, last: LastEventId = None) -> Response:
         await known(slot_id)
         listener = at.listen(slot_id)
 

@@ -14,7 +14,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
-from youai_runtime import problems
+from youai_runtime import description, problems
 from youai_runtime.observed import Room, begin, note
 from youai_runtime.problems import Problem
 
@@ -52,6 +52,13 @@ class QuickApp(FastAPI):
     def quicken(self, call: Call) -> None:
         """Give a call its short way; its route must be there for what does not fit."""
         self._calls[call.method, call.path] = call
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the calls, with what all of them have in common."""
+        if self.openapi_schema is None:
+            description.complete(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what comes."""
