@@ -37,9 +37,7 @@ def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int
     results: dict[str, dict[str, Any]] = {}
     for told in run.mutants([mutant.name for mutant in wanted], seeds, jobs):
         name, broken = told["mutant"], told["broken"]
-        if "stale" in told:
-            raise StackError(told["stale"])
-        invariant, found = broken[0] if broken else (None, None)
+        invariant, found = broken[0] if broken else (None, told.get("stale"))
         results[name] = {
             "name": name,
             "of": next(mutant.of for mutant in wanted if mutant.name == name),
@@ -48,7 +46,7 @@ def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int
             "invariant": invariant,
             "found": found and found[:400],
         }
-        console.print(f"{name}: {invariant or 'LIVES'} after {told['tried']} seeds", markup=False)
+        console.print(f"{name}: {invariant or told.get('stale', 'LIVES')} after {told['tried']} seeds", markup=False)
     return [results[mutant.name] for mutant in wanted]
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import util
@@ -44,6 +44,9 @@ class Left:
     notify: bool
     odd: Sequence[str] = field(default_factory=list)
     """Programs that died, lanes that stopped, calls that failed: what none should."""
+    gaps: Mapping[int, int] = field(default_factory=dict)
+    """Offsets that the slot log lost, by partition; then this alone is looked at, and which deciders stopped."""
+    stopped: Set[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,24 @@ class Broken:
 
 def check(left: Left) -> list[Broken]:
     """Everything that does not hold; the first is the one to look at."""
+    if left.gaps:
+        return [Broken("I0 sound", what) for what in _stops_at_gaps(left)]
     found = [Broken("I0 sound", what) for what in left.odd]
     published = _published(left)
     for name, invariant in _INVARIANTS:
         found += [Broken(name, what) for what in invariant(left, published)]
     return found
+
+
+def _stops_at_gaps(left: Left) -> Iterator[str]:
+    """A decider never passes an offset that is missing: it stops, and says so."""
+    for number, missing in left.gaps.items():
+        later = [r.offset for r in left.logs[topics.SLOT_LOG.name] if r.partition == number and r.offset > missing]
+        if later and number not in left.stopped:
+            yield f"offset {missing} of partition {number} is missing, and the decider goes on"
+        passed = [r for r in left.tables["matching"]["receipt"] if r["partition"] == number]
+        if any(row["log_offset"] > missing for row in passed):
+            yield f"offset {missing} of partition {number} is missing, and {max(later)} is decided"
 
 
 @dataclass

@@ -77,7 +77,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a world is made of besides its seed, which chooses who runs next and how long each wait takes."""
+    """Everything that a world is made of besides its seed, which chooses who runs next and how long each wait takes.
+
+    `gap_at`: when the slot log loses an offset, which no fault may excuse: its deciders must stop. 0: never.
+    """
 
     seed: int
     workers: int
@@ -87,6 +90,7 @@ class Plan:
     words: tuple[Word, ...]
     acts: tuple[Act, ...]
     faults: tuple[Fault, ...]
+    gap_at: float = 0.0
 
 
 STRIKES = ("publish", "published", "commit", "committed", "effect")
@@ -133,6 +137,7 @@ def draw(seed: int) -> Plan:
     faults = sorted(
         (_fault(rng, names) for _ in range(rng.choice((0, 2, 3, 4, 5, 6, 8, 10)))), key=lambda fault: fault.at
     )
+    gap_at = round(rng.uniform(4.0, 9.0), 3) if rng.random() < 0.03 else 0.0
     return Plan(
         seed=seed,
         workers=workers,
@@ -141,7 +146,8 @@ def draw(seed: int) -> Plan:
         sessions=tuple(sessions),
         words=tuple(sorted(words, key=lambda word: word.at)),
         acts=tuple(acts),
-        faults=tuple(faults),
+        faults=() if gap_at else tuple(faults),
+        gap_at=gap_at,
     )
 
 

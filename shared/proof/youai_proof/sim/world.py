@@ -96,6 +96,8 @@ class World:
         self.loop = SimLoop(self.source("scheduler"))
         self.odd: list[str] = []
         self.quiet = False
+        self.gaps: dict[int, int] = {}
+        self.stopped: set[int] = set()
         self.late: list[str] = []
         self.calls = 0
         self.strikes: dict[str, Callable[[str], Awaitable[None]]] = {}
@@ -182,6 +184,9 @@ class World:
             asyncio.create_task(self._clients.play(plan.acts)),
             asyncio.create_task(injector.play(plan.faults)),
         ]
+        if plan.gap_at:
+            await self._lose_an_offset(plan.gap_at)
+            return
         await asyncio.sleep(CALM_AT)
         await injector.calm()
         self.tell("calm")
@@ -199,6 +204,18 @@ class World:
         self.quiet = await self._rest()
         self._look_at_lanes()
         self.injected = injector.injected + self.kafka.faults.injected + self.databases.injected()
+
+    async def _lose_an_offset(self, at: float) -> None:
+        """Leave an offset of the slot log out: what comes after it must not be decided."""
+        await asyncio.sleep(at)
+        partitions = self.kafka.topics[topics.SLOT_LOG.name]
+        for partition in partitions:
+            self.gaps[partition.number] = partition.end
+            partition.end += 1
+        self.tell(f"gaps {self.gaps}")
+        await asyncio.sleep(CALM_AT - at + IN_TIME_S)
+        deciders = [lane for program in self.programs for lane in program.lanes if lane.work.name == "matching.decider"]
+        self.stopped = {number for lane in deciders for number in lane.broken}
 
     def _broker_ms(self) -> int:
         return int((BEGINNING_S + self.loop.time()) * 1000)
@@ -272,4 +289,6 @@ class World:
             late=self.late,
             notify=bool(self.plan.notifies),
             odd=self.odd,
+            gaps=self.gaps,
+            stopped=self.stopped,
         )
