@@ -28,10 +28,10 @@ BETWEEN_S = 8.0
 async def backup_postgres(world: World, _chance: random.Random) -> str:
     """PostgreSQL is put back to a copy from before: what the topics say since then is caught up with by itself."""
     data = Postgres(world.home).data
-    await _copied(world, "postgres", signal.SIGINT, data)
+    await _copied(world, "postgres", data)
     await asyncio.sleep(BETWEEN_S)
     began = time.monotonic()
-    await _restored(world, "postgres", signal.SIGINT, data)
+    await _restored(world, "postgres", data)
     ended = time.monotonic()
     await world.struck(ended, ended)
     await world.whole()
@@ -41,10 +41,10 @@ async def backup_postgres(world: World, _chance: random.Random) -> str:
 async def backup_kafka(world: World, _chance: random.Random) -> str:
     """Kafka is put back to a copy from before: progress is ahead of the log, so every lane stops and says so."""
     data = world.home.kafka / "data"
-    await _copied(world, "kafka", signal.SIGTERM, data)
+    await _copied(world, "kafka", data)
     await asyncio.sleep(BETWEEN_S)
     decided = (await world.databases.ask("matching", "SELECT count(*) AS n FROM decision"))[0]["n"]
-    await _restored(world, "kafka", signal.SIGTERM, data)
+    await _restored(world, "kafka", data)
     began = time.monotonic()
     names = {name for name in parts.named(world.home) if "-worker-" in name and "catalog" not in name}
 
@@ -59,26 +59,21 @@ async def backup_kafka(world: World, _chance: random.Random) -> str:
     return f"{len(told())} of {len(names)} readers stop after {took:.1f} s ({more} more decisions): {said[:110]}…"
 
 
-async def _copied(world: World, name: str, number: signal.Signals, data: Path) -> None:
-    with parts.unsupervised(world.home):
-        await _stopped(world.home, name, number)
+async def _copied(world: World, name: str, data: Path) -> None:
+    """As a snapshot of the disk: at one moment, of a store that runs."""
+    with parts.paused(parts.pid_of(world.home, name)):
         await asyncio.to_thread(_copy, data, data.with_name("copy"))
-    await world.whole()
 
 
-async def _restored(world: World, name: str, number: signal.Signals, data: Path) -> None:
+async def _restored(world: World, name: str, data: Path) -> None:
     with parts.unsupervised(world.home):
-        old = await _stopped(world.home, name, number)
+        old = parts.pid_of(world.home, name)
+        for pid in reversed(parts.tree(old)):
+            os.kill(pid, signal.SIGKILL)
+        await parts.until(lambda: parts.ended(old), f"{name} is gone")
         await asyncio.to_thread(shutil.rmtree, data)
         data.with_name("copy").rename(data)
     await parts.until(lambda: parts.born_again(world.home, name, old), f"{name} is back")
-
-
-async def _stopped(home: Home, name: str, number: signal.Signals) -> int:
-    pid = parts.pid_of(home, name)
-    os.kill(pid, number)
-    await parts.until(lambda: parts.ended(pid), f"{name} is stopped")
-    return pid
 
 
 def _copy(data: Path, copy: Path) -> None:
