@@ -11,7 +11,6 @@ from pathlib import Path
 
 from youai_stack import launch
 from youai_stack.errors import StackError
-from youai_stack.home import Home
 from youai_stack.postgres import Postgres
 from youai_stack.services import SERVICES
 
