@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -20,23 +19,12 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from youai_runtime import kafka, lag, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
-from youai_runtime.work import GATHERED, LaneBroken, Record, Work, fingerprint, source_position
+from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, fingerprint, source_position
 
 log = logs.get(__name__)
 
 SESSION_TIMEOUT_MS = 6_000
 MOST_RECORDS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A partition's records at hand: those to work, and where progress stands after them."""
-
-    fresh: Sequence[Record]
-    count: int
-    following: int
-    last_id: bytes
-    high_water: tuple[int, ...] | None
 
 
 class Lane:
@@ -156,7 +144,7 @@ class Lane:
             self._to_adopt.add(partition)  # fetched before our own seek: seek again
 
     async def _work_all(self, fetched: Mapping[int, Sequence[Record]]) -> None:
-        ready: dict[int, _Batch] = {}
+        ready: dict[int, Batch] = {}
         for partition in sorted(fetched):
             if partition not in self._owned or partition in self._to_adopt or partition in self.broken:
                 continue  # fetched before a seek, or not ours any more
@@ -172,7 +160,7 @@ class Lane:
         for partition in set(ready) - set(together):
             await self._guarded({partition: ready[partition]})
 
-    async def _guarded(self, batches: dict[int, _Batch]) -> None:
+    async def _guarded(self, batches: dict[int, Batch]) -> None:
         if not batches:
             return
         try:
@@ -246,14 +234,14 @@ class Lane:
         self._to_adopt.discard(partition)
         log.info("adopted", lane=self.work.name, partition=partition, next_offset=following)
 
-    def _batch(self, partition: int, records: Sequence[Record]) -> _Batch | None:
+    def _batch(self, partition: int, records: Sequence[Record]) -> Batch | None:
         records = self._continue_from(partition, records)
         if not records:
             return None
         fresh, high_water = self._drop_seen(partition, records)
-        return _Batch(fresh, len(records), records[-1].offset + 1, fingerprint(records[-1]), high_water)
+        return Batch(fresh, len(records), records[-1].offset + 1, fingerprint(records[-1]), high_water)
 
-    async def _work(self, batches: dict[int, _Batch]) -> None:
+    async def _work(self, batches: dict[int, Batch]) -> None:
         with metrics.lane_batch(self.work.name, sum(batch.count for batch in batches.values())):
             await asyncio.gather(*(self.work.effect(p, batch.fresh) for p, batch in batches.items() if batch.fresh))
             async with self._pool.acquire() as connection, connection.transaction():
@@ -267,7 +255,7 @@ class Lane:
                 self._last_id[partition], self._high_water[partition] = batch.last_id, batch.high_water
             await self.work.after_commit(sorted(batches))
 
-    async def _unfenced(self, connection: Connection, batches: dict[int, _Batch]) -> dict[int, _Batch]:
+    async def _unfenced(self, connection: Connection, batches: dict[int, Batch]) -> dict[int, Batch]:
         """Lock the partitions' progress; those where somebody else was are left out, to be adopted again."""
         rows = await connection.fetch(
             "SELECT partition, next_offset FROM lane_progress WHERE lane = $1 AND partition = ANY($2::int[])"
@@ -386,7 +374,7 @@ async def _lock_progress(connection: Connection, lane: str, partition: int) -> a
     return row
 
 
-async def _move_progress(connection: Connection, lane: str, batches: dict[int, _Batch]) -> None:
+async def _move_progress(connection: Connection, lane: str, batches: dict[int, Batch]) -> None:
     marks = [batch.high_water for batch in batches.values()]
     await connection.execute(
         """

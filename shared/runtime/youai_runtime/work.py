@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from youai_contracts import codec
@@ -26,6 +27,17 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A partition's records at hand: those to work, and where progress stands after them."""
+
+    fresh: Sequence[Record]
+    count: int
+    following: int
+    last_id: bytes
+    high_water: tuple[int, ...] | None
 
 
 GATHERED = range(8, 500)
