@@ -258,11 +258,16 @@ def _revised(left: Left) -> set[str]:
 
 def _organizations(left: Left) -> Iterator[str]:
     latest = {}
+    told: dict[int, int] = {}
     for record in left.logs[topics.ORGANIZATION.name]:
         try:
-            latest[record.key] = codec.decode(topics.ORGANIZATION, record.key, record.value, record.headers).event
+            received = codec.decode(topics.ORGANIZATION, record.key, record.value, record.headers)
         except codec.Undecodable:
             continue
+        position = int(received.id.rpartition("-")[2])
+        if position > told.get(record.partition, 0):
+            told[record.partition] = position
+            latest[record.key] = received.event
     kept = {row["organization_id"]: row for row in left.tables["matching"]["organization"]}
     for event in latest.values():
         row = kept.get(event.organization_id)  # type: ignore[attr-defined]

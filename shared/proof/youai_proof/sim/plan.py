@@ -35,7 +35,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What catalog or demand says later: `kind` is revise, cancel, attend, demand, claim, end or withdraw."""
+    """What catalog or demand says later: `kind` is revise, cancel, attend, move, demand, claim, end or withdraw."""
 
     at: float
     kind: str
@@ -198,8 +198,8 @@ def _acts(rng: random.Random, sessions: list[Session]) -> list[Act]:
                 waits=rng.random() < 0.15,
             )
         )
-        if rng.random() < 0.35:
-            later = rng.uniform(at, CALM_AT)
+        if rng.random() < 0.4:
+            later = min(at + rng.expovariate(0.3), CALM_AT)
             acts.append(Act(later, "cancel", venue, session.slot, key=f"k{number}"))
     acts += _bursts(rng, sessions)
     for number in range(rng.choice((0, 0, 1, 2))):
@@ -248,6 +248,10 @@ def _words(rng: random.Random, sessions: list[Session], acts: list[Act]) -> list
                 words.append(Word(at, "revise", session.slot, values))
         if rng.random() < 0.08:
             words.append(Word(rng.uniform(8.0, CALM_AT), "cancel", session.slot))
+    for _ in range(rng.choice((0, 1, 2, 3))):
+        town = rng.randrange(len(TOWNS))
+        values = {"parent": f"t{town}", "town": TOWNS[town]}
+        words.append(Word(rng.uniform(2.0, CALM_AT - 1), "move", rng.choice(VENUES[:2]), values))
     absent = [act for act in acts if act.verb == "book" and rng.random() < 0.06]
     words += [
         Word(rng.uniform(10, CALM_AT), "attend", act.slot, {"venue": act.venue, "key": act.key}) for act in absent

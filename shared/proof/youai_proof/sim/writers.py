@@ -66,6 +66,8 @@ class Writers:
             await asyncio.sleep(max(at - loop.time(), 0.2))
 
     def _event(self, word: Word) -> Event | None:
+        if word.kind == "move":
+            return _organization(word.about, word.values["parent"], "venue", "station", word.values["town"])
         if word.kind in ("revise", "cancel", "attend"):
             session = self._sessions.get(word.about)
             return None if session is None else _of_session(word, session)
@@ -77,9 +79,18 @@ class Writers:
         self._append(*self._told[-1])
 
     def repeat(self, part: float) -> None:
-        """Tell the last part of it all again, as a relay does whose note on its progress was lost."""
-        for told in self._told[int(len(self._told) * (1 - part)) :]:
+        """Tell a part of it all again: as a relay does whose note on its progress was lost, or that wakes up late."""
+        begin = int(len(self._told) * (1 - part))
+        late = int(part * 100) % 2
+        for told in self._told[begin : len(self._told) - late * 3]:
             self._append(*told)
+        self._repeat_commands(int(part * 10))
+
+    def _repeat_commands(self, most: int) -> None:
+        """Append the last records of the slot log once more, as a client does that was never told that it did."""
+        for partition in self._kafka.topics[topics.SLOT_LOG.name]:
+            for record in list(partition.records())[-most:] if most else ():
+                append(self._kafka, partition.topic, partition.number, record.key, record.value, record.headers)
 
     def garbage(self, topic: str) -> None:
         """Append what nobody can read."""
@@ -109,19 +120,21 @@ def moment(seconds: float) -> datetime:
     return BEGINNING + timedelta(milliseconds=round(seconds * 1000))
 
 
-def _organizations() -> list[Event]:
-    def one(id: str, parent: str | None, kind: Any, level: Any, town: str) -> Event:
-        return OrganizationRegistered(
-            organization_id=id,
-            parent_id=parent,
-            kind=kind,
-            level=level,
-            name=id,
-            town=town,
-            categories=("健康服务",) if kind == "provider" else (),
-            actor=_ACTOR,
-        )
+def _organization(id: str, parent: str | None, kind: Any, level: Any, town: str) -> Event:
+    return OrganizationRegistered(
+        organization_id=id,
+        parent_id=parent,
+        kind=kind,
+        level=level,
+        name=id,
+        town=town,
+        categories=("健康服务",) if kind == "provider" else (),
+        actor=_ACTOR,
+    )
 
+
+def _organizations() -> list[Event]:
+    one = _organization
     towns = [one(f"t{number}", CENTER, "venue", "institute", town) for number, town in enumerate(TOWNS)]
     venues = [one(venue, f"t{TOWNS.index(TOWN_OF[venue])}", "venue", "station", TOWN_OF[venue]) for venue in VENUES]
     providers = [one(name, None, "provider", "department", "") for name in (PROVIDER, "p1", "p2", "p3")]
