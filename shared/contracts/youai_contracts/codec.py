@@ -101,7 +101,8 @@ def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers:
     try:
         # As text: the decoder checks no UTF-8 in fields that it skips.
         event = _decoders[type_].decode(value.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        event.check()
+    except (msgspec.DecodeError, ValueError) as error:
         raise Undecodable(f"the data are no {type_}: {error}") from error
     if key is None or key != event.key().encode("utf-8", "surrogatepass"):
         raise Undecodable(f"the key is not the data's {topic.key}")

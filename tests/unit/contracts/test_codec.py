@@ -255,3 +255,36 @@ def test_times_are_utc_with_milliseconds(at: datetime) -> None:
     written = codec.rfc3339(at)
     assert len(written) == len("2026-11-24T09:00:00.000Z")
     assert timedelta(0) <= at - datetime.fromisoformat(written) < timedelta(milliseconds=1)
+
+
+ENDS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
+NO_MOMENTS = ("soon", "", "2027-02-30T00:00:00.000Z", "2027-13-01T00:00:00.000Z", "2027-01-01T00:00:00Z", "a\x00b")
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "texts"),
+    [
+        ("session-opened", "opens_at", ENDS),
+        ("demand-posted", "wanted_until", ENDS),
+        ("demand-scheduled", "scheduled_at", ENDS),
+        ("resource-asked", "wanted_from", ENDS),
+        ("notification-sent", "occurred_at", ENDS),
+        ("booking-confirmed", "decided_at", NO_MOMENTS),
+        ("booking-promoted", "hold_until", NO_MOMENTS),
+        ("claim-confirmed", "decided_at", NO_MOMENTS),
+        ("booking-confirmed", "reason_zh", ("a\x00b",)),
+        ("claim-rejected", "reason", ("a\x00b",)),
+    ],
+)
+def test_what_a_lane_could_neither_reckon_with_nor_store_is_no_event(
+    type_: str, field: str, texts: tuple[str, ...]
+) -> None:
+    """A lane never skips: a record that it could read and not write would stop it."""
+    data = next(iter(EXAMPLES[type_].values()))
+    cls = EVENTS[type_]
+    attributes = headers(type_)
+    key = key_of(type_, data)
+    assert codec.decode(cls.topic, key, json.dumps(data).encode(), attributes)
+    for text in texts:
+        with pytest.raises(Undecodable):
+            codec.decode(cls.topic, key, json.dumps(data | {field: text}).encode(), attributes)

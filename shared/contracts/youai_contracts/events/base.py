@@ -1,8 +1,10 @@
 """What all event types share: kinds of fields, who acted, and the base class."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from youai_contracts.topics import Topic
@@ -17,6 +19,7 @@ Places = Annotated[int, Meta(ge=1, le=100_000)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 DemandId = Annotated[str, Meta(min_length=1, max_length=190, pattern="^[^\\x00-\\x20\\x7f]+(?!\\n)$")]
+Moment = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z(?!\\n)$")]
 Instant = Annotated[datetime, Meta(tz=True)]
 TownShares = Annotated[dict[Name, Places], Meta(max_length=50)]
 Invited = Annotated[tuple[Id, ...], Meta(max_length=1_000)]  # at the most 800 kB, which still fits a record
@@ -36,6 +39,7 @@ Category = Literal[
 ]
 Mode = Literal["arrival", "draw"]
 ClaimEnd = Literal["handed-back", "lapsed", "center"]
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def demand_slot(demand_id: str) -> str:
@@ -50,11 +54,27 @@ class Actor(Struct, frozen=True, kw_only=True):
     organization_id: Id
 
 
+@cache
+def _instants(cls: type[Struct]) -> tuple[str, ...]:
+    """The fields of an event that are instants."""
+    return tuple(field.name for field in msgspec.structs.fields(cls) if field.type in (Instant, Instant | None))
+
+
 class Event(Struct, frozen=True, kw_only=True):
     """Base of all events. `type` and `topic` are fixed by the class; `key()` is the record's key."""
 
     type: ClassVar[str] = ""
     topic: ClassVar[Topic]
+
+    def check(self) -> None:
+        """Raise ValueError for what no schema can say; a record that was read is checked.
+
+        An instant beyond either end of the calendar in UTC can be neither reckoned with nor stored.
+        """
+        for name in _instants(type(self)):
+            value = getattr(self, name)
+            if value is not None and not _EARLIEST <= value <= _LATEST:
+                raise ValueError(f"{name} is beyond the calendar")
 
     def key(self) -> str:
         """The record's key: the value of the field that the topic names."""

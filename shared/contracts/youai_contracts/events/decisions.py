@@ -1,12 +1,13 @@
 """Decisions: what matching answers, sealed into each slot's hash chain."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from youai_contracts import topics
-from youai_contracts.events.base import Count, Event, Hash, Id, Name, Places, demand_slot
+from youai_contracts.events.base import Count, Event, Hash, Id, Label, Moment, Name, Places, Text, demand_slot
 from youai_contracts.topics import Topic
 
 
@@ -23,24 +24,30 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
 
     ahead: Count | None
     capacity: Count
-    decided_at: str
+    decided_at: Moment
     hash: Hash | msgspec.UnsetType = msgspec.UNSET
-    hold_until: str | msgspec.UnsetType = msgspec.UNSET
+    hold_until: Moment | msgspec.UnsetType = msgspec.UNSET
     log_offset: Count
     log_partition: Count
-    outcome: str
+    outcome: Label
     party_size: Places
     place: Annotated[int, Meta(ge=1)] | None
     previous_hash: Hash
-    reason: str
-    reason_en: str
-    reason_zh: str
+    reason: Label
+    reason_en: Text
+    reason_zh: Text
     request_id: Id
     rule_version: Hash
     sequence: Annotated[int, Meta(ge=1)]
     slot_id: Id
     taken: Count
     venue_id: Id
+
+    def check(self) -> None:
+        """Its instants are dates that there are."""
+        datetime.fromisoformat(self.decided_at)
+        if self.hold_until is not msgspec.UNSET:
+            datetime.fromisoformat(self.hold_until)
 
 
 class BookingEntered(Decision, frozen=True, kw_only=True):
@@ -101,25 +108,29 @@ class ClaimDecision(Event, frozen=True, kw_only=True, omit_defaults=False):
 
     ahead: None = None
     capacity: Count
-    decided_at: str
+    decided_at: Moment
     demand_id: Id
     hash: Hash | msgspec.UnsetType = msgspec.UNSET
     log_offset: Count
     log_partition: Count
-    outcome: str
+    outcome: Label
     party_size: Places
     place: None = None
     previous_hash: Hash
     provider_id: Id
-    reason: str
-    reason_en: str
-    reason_zh: str
+    reason: Label
+    reason_en: Text
+    reason_zh: Text
     request_id: Id
     rule_version: Hash
     sequence: Annotated[int, Meta(ge=1)]
     taken: Count
     winner_id: Id | None
     winner_name: Name | None
+
+    def check(self) -> None:
+        """Its instant is a date that there is."""
+        datetime.fromisoformat(self.decided_at)
 
     def key(self) -> str:
         """The demand's slot, which has no field of its own here."""

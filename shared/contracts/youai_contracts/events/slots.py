@@ -31,6 +31,9 @@ class SlotRecord(Event, frozen=True, kw_only=True):
 
     slot_id: Id
 
+    def check(self) -> None:
+        """Nothing more: the log's readers reckon in milliseconds, and what its records mean is fixed for ever."""
+
 
 class SlotOpened(SlotRecord, frozen=True, kw_only=True):
     """A slot can be booked, under this rule version (the SHA-256 of its file).
