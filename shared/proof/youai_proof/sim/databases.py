@@ -50,7 +50,7 @@ class Databases:
 
     def __init__(self, source: random.Random) -> None:
         loop = asyncio.get_running_loop()
-        self.faults = Faults(source, stall_s=(0.5, 4.0))
+        self.faults = Faults(source, stall_s=(0.5, 4.0), linger=0.3)
         self.server = Server(
             source,
             self.faults,

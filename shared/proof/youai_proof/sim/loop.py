@@ -14,7 +14,11 @@ from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from asyncio import SelectorEventLoop as _Loop
+
     from youai_matching.desk import Desk
+else:
+    _Loop = asyncio.AbstractEventLoop
 
 T = TypeVar("T")
 
@@ -77,7 +81,7 @@ class _Timer(_Handle):
         return self._when
 
 
-class SimLoop(asyncio.AbstractEventLoop):  # all that nobody here needs is left out
+class SimLoop(_Loop):
     """The loop. `trace`, if given, is called with time, process and callback for every step."""
 
     def __init__(
@@ -117,7 +121,7 @@ class SimLoop(asyncio.AbstractEventLoop):  # all that nobody here needs is left 
         """A future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> Any:
+    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> Any:
         """A task, of the process that makes it."""
         return asyncio.Task(coro, loop=self, name=name or "task", context=context)
 

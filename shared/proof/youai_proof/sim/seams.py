@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import asyncpg
 import structlog
@@ -19,6 +19,7 @@ import youai_matching.__main__ as matching
 from aiokafka import AIOKafkaConsumer
 from youai_contracts import topics
 from youai_matching import bookings, door, loops, streams
+from youai_matching.decider import Decider
 from youai_matching.rule_files import RuleBook
 from youai_runtime import database, kafka, leader, outbox
 
@@ -177,6 +178,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (loops.Timer.__init__, "__defaults__", (_monotonic,)),
         (kafka.Publisher, "publish", _struck_around(kafka.Publisher.publish, "publish", "published")),
         (client.Connection, "block", _struck_at_commit(client.Connection.block)),
+        (Decider, "after_commit", _struck_around(Decider.after_commit, "decided", "")),
         (streams.Intake, "apply", _struck_around(streams.Intake.apply, "effect", "")),
         # Nobody looks as often as in earnest for what comes by itself: what is idle shall cost nothing.
         (outbox.Relay.__init__, "__kwdefaults__", {"poll_s": _RELAY_POLL_S}),
@@ -208,7 +210,9 @@ def installed() -> Iterator[None]:
     for owner, name, new in _replacements():
         before.append((owner, name, getattr(owner, name)))
         setattr(owner, name, new)
-    structlog.configure(wrapper_class=_Log, logger_factory=lambda name="": name, cache_logger_on_first_use=True)
+    structlog.configure(
+        wrapper_class=cast(Any, _Log), logger_factory=lambda name="": name, cache_logger_on_first_use=True
+    )
     try:
         with _few_partitions():
             yield

@@ -32,7 +32,8 @@ def _shorter(plan: Plan, part: str, breaks: Callable[[Plan], bool], go_on: Calla
         begin = 0
         while begin < len(getattr(plan, part)) and go_on():
             items: Sequence[Any] = getattr(plan, part)
-            tried = replace(plan, **{part: (*items[:begin], *items[begin + size :])})
+            left: Any = {part: (*items[:begin], *items[begin + size :])}
+            tried = replace(plan, **left)
             if breaks(tried):
                 plan = tried
             else:

@@ -56,9 +56,9 @@ class Writers:
             if isinstance(what, Session):
                 self._tell("catalog", _opened(what))
             else:
-                event = self._event(what)
-                if event is not None:
-                    self._tell("demand" if event.topic is topics.DEMAND else "catalog", event)
+                told = self._event(what)
+                if told is not None:
+                    self._tell("demand" if told.topic is topics.DEMAND else "catalog", told)
 
     async def _until(self, at: float) -> None:
         loop = asyncio.get_running_loop()
@@ -179,7 +179,9 @@ def _of_session(word: Word, session: Session) -> Event:
         request_id = ids.command_id("booking", venue, "bookings", word.values["key"])
         return AttendanceRecorded(request_id=request_id, venue_id=venue, attended=0, **about)
     values = dict(word.values)
-    times = {f"{name}_at": moment(values.pop(name)) for name in ("closes", "starts", "ends") if name in values}
+    times: dict[str, Any] = {
+        f"{name}_at": moment(values.pop(name)) for name in ("closes", "starts", "ends") if name in values
+    }
     return SessionRevised(reason="调整", **about, **values, **times)
 
 

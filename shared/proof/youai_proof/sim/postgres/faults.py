@@ -25,6 +25,9 @@ class Faults:
     """The same of COMMIT and of statements that are their own transaction: the outcome is not known."""
     refuse: float = 0.0
     """Chance that a new connection is refused."""
+    linger: float = 0.0
+    """Chance that a statement that is its own transaction is seen by others only a while after it was done."""
+    linger_s: float = 0.004
     notice_s: tuple[float, float] = (0.0, 0.1)
     """How long the server takes to see that a client is gone: its locks stay until then."""
     late_notice: float = 0.0
@@ -56,6 +59,12 @@ class Faults:
         fate = self.random.choice(("before", "after"))
         self.injected[f"database-cut-{fate}{'-commit' if commits else ''}"] += 1
         return fate
+
+    def lingers(self) -> float:
+        """How long the commit of a statement that is its own transaction takes."""
+        if not self.linger or self.random.random() >= self.linger:
+            return 0.0
+        return self.random.random() * self.linger_s * self.slow
 
     def refuses(self) -> bool:
         if not self.refuse or self.random.random() >= self.refuse:

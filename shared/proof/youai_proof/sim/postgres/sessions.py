@@ -171,6 +171,19 @@ class Session:
             self._timer.cancel()
             self._timer = None
 
+    async def _linger(self) -> None:
+        """Be on the way to the disk: what was done is locked and seen by nobody else until it is there."""
+        seconds = self.server.faults.lingers()
+        if seconds:
+            self._timer = self.server.later(seconds, self._resume)
+            await _Pause()
+            self._cancel_timer()
+
+    def _resume(self) -> None:
+        if self._work is not None:
+            self._is_woken = True
+            self.server.soon(self._go_on)
+
     async def take_advisory(self, key: tuple[int, ...], transaction: Transaction | None) -> None:
         """Take an advisory lock, for a transaction or for the session."""
         held = self.database.advisory
@@ -230,6 +243,8 @@ class Session:
         x = Context(self, self._usable(), parameters)
         found = await x.run(plan)
         if not x.T.is_block:
+            if x.T.rows:
+                await self._linger()
             self.commit()
         return found
 
