@@ -222,6 +222,12 @@ async def next_offsets(connection: Connection, lane: str) -> dict[int, int]:
     return {row["partition"]: row["next_offset"] for row in rows}
 
 
+async def now_ms(connection: Connection) -> int:
+    """What time it is by the database's clock, which all workers share, in ms."""
+    found: int = await connection.fetchval("SELECT (extract(epoch FROM now()) * 1000)::bigint")
+    return found
+
+
 async def due_timers(connection: Connection, now_ms: int, again_after_s: float) -> list[asyncpg.Record]:
     """Timers that are due and were not appended of late, earliest first; closing before others of the same time."""
     rows: list[asyncpg.Record] = await connection.fetch(

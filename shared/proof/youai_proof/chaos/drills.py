@@ -89,8 +89,8 @@ def set_clocks(chance: random.Random) -> str:
     names = [f"{service.name}-api" for service in SERVICES]
     names += [f"{service.name}-worker-{number}" for service in SERVICES for number in range(1, 4)]
     clocks = {name: chance.choice((-HOUR_S, HOUR_S)) for name in names}
-    # One of each among those that decide and fire timers, whatever the seed says.
-    clocks["matching-worker-1"] = -clocks["matching-worker-2"]
+    # Whoever is left alone fires the timers, and is behind; the one beside it is ahead.
+    clocks |= {"matching-worker-1": -HOUR_S, "matching-worker-2": HOUR_S}
     os.environ["YOUAI_CHAOS_CLOCKS"] = json.dumps(clocks)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CLOCKS), os.environ.get("PYTHONPATH", ""))))
     return json.dumps(clocks)
@@ -107,7 +107,7 @@ def unset_clocks() -> None:
 
 async def clock(world: World, _chance: random.Random) -> str:
     """Every process is an hour ahead or behind; then workers are added and taken away, so that leaders change."""
-    for number in (3, 1, 2):
+    for number in (1, 3, 2):
         await asyncio.sleep(3)
         began = time.monotonic()
         await asyncio.to_thread(launch.scale, world.home, "matching", number)
