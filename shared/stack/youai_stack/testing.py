@@ -1,4 +1,4 @@
-"""`youai test`: the one gate, here and in CI: format, lint, strict types, lock, a browser, then every test."""
+"""`youai test`: the one gate, here and in CI: lock, format, lint, strict types, a browser, proof, every test."""
 
 import os
 import shutil
@@ -53,12 +53,15 @@ def test(
 def _steps(place: Path, fast: bool, more: tuple[str, ...]) -> list[Step]:
     paths = tuple(path for path in PYTHON_PATHS if (place / path).is_dir())
     python = (sys.executable, "-m")
+    prove = (sys.executable, "-P", "-m", "youai_stack", "prove")
+    proof = ((*prove, "sim", "--seeds", "200"), (*prove, "mutants"), (*prove, "chaos", "--rotate", "3"))
     return [
         Step("lock", ((*python, "uv", "lock", "--check", "--quiet"),)),
         Step("format", ((*python, "ruff", "format", "--check", "--quiet", *paths),)),
         Step("lint", ((*python, "ruff", "check", "--quiet", *paths),)),
         Step("types", ((*python, "mypy", *paths),)),
         *(() if fast else (Step("browser", _browser()),)),
+        *(() if fast or more else (Step("proof", proof),)),
         _tests((*python, "pytest"), fast, more),
     ]
 
