@@ -68,7 +68,7 @@ async def _restored(world: World, name: str, data: Path) -> None:
     with parts.unsupervised(world.home):
         old = parts.pid_of(world.home, name)
         for pid in reversed(parts.tree(old)):
-            os.kill(pid, signal.SIGKILL)
+            parts.send(pid, signal.SIGKILL)
         await parts.until(lambda: parts.ended(old), f"{name} is gone")
         await asyncio.to_thread(shutil.rmtree, data)
         data.with_name("copy").rename(data)

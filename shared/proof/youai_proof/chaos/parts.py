@@ -84,14 +84,14 @@ def paused(pid: int) -> Iterator[None]:
     stopped = tree(pid)
     try:
         for one in stopped:
-            _send(one, signal.SIGSTOP)
+            send(one, signal.SIGSTOP)
         for one in set(tree(pid)) - set(stopped):  # forked meanwhile
             stopped.append(one)
-            _send(one, signal.SIGSTOP)
+            send(one, signal.SIGSTOP)
         yield
     finally:
         for one in stopped:
-            _send(one, signal.SIGCONT)
+            send(one, signal.SIGCONT)
 
 
 @contextlib.contextmanager
@@ -120,7 +120,8 @@ def tree(root: int) -> list[int]:
     return found
 
 
-def _send(pid: int, number: signal.Signals) -> None:
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
