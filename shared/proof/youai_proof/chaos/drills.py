@@ -14,12 +14,14 @@ from youai_stack.errors import StackError
 from youai_stack.postgres import Postgres
 from youai_stack.services import SERVICES
 
-from youai_proof.chaos import parts
+from youai_proof.chaos import lanes, parts
 from youai_proof.chaos.on_processes import EVERYWHERE
 from youai_proof.chaos.world import World
 
 CLOCKS = Path(__file__).with_name("clock")
 HOUR_S = 3600
+LOUD = ("truncated or made again", "does not hold the next offset", "made again", "records are missing")
+"""How a lane says that the log is not what it was."""
 BETWEEN_S = 8.0
 """How much of the rush an older store has not seen."""
 
@@ -47,15 +49,19 @@ async def backup_kafka(world: World, _chance: random.Random) -> str:
     began = time.monotonic()
     names = {name for name in parts.named(world.home) if "-worker-" in name and "catalog" not in name}
 
-    def told() -> set[str]:
-        return {one.partition(":")[0] for one in parts.waiting(world.home) if "truncated or made again" in one}
+    def told() -> dict[str, str]:
+        said = {name: what for service in lanes.WITH_LANES for name, what in parts.unready(world.home, service).items()}
+        return {name: what for name, what in said.items() if any(loud in what for loud in LOUD)}
 
-    took = await parts.until(lambda: {"matching-worker-1", "matching-worker-2"} <= told(), "matching stops and says so")
+    took = await parts.until(
+        lambda: {"matching-worker-1", "matching-worker-2"} <= set(told()), "matching stops and says so"
+    )
     await asyncio.sleep(3)
     world.blows.append(world.no_blow(time.monotonic() - began))
     more = (await world.databases.ask("matching", "SELECT count(*) AS n FROM decision"))[0]["n"] - decided
-    said = next(one for one in parts.waiting(world.home) if "truncated or made again" in one)
-    return f"{len(told())} of {len(names)} readers stop after {took:.1f} s ({more} more decisions): {said[:110]}…"
+    said = told()
+    some = said.get("matching-worker-1", "")[:160]
+    return f"{len(said)} of {len(names)} readers stopped, matching after {took:.1f} s ({more} more decisions): {some}…"
 
 
 async def _copied(world: World, name: str, data: Path) -> None:

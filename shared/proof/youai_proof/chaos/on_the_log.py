@@ -72,11 +72,11 @@ async def deleted(world: World, chance: random.Random) -> str:
     launch.scale(world.home, "matching", 2, wait=False)
 
     def told() -> set[int]:
-        said = " ".join(parts.waiting(world.home))
+        said = " ".join(parts.unready(world.home, "matching").values())
         return {p for p in victims if f"partition {p}: " in said}
 
     await parts.until(lambda: told() == set(victims), "/readyz tells of each partition whose records are gone")
-    said = next(one for one in parts.waiting(world.home) if f"partition {victims[0]}: " in one)
+    said = max(parts.unready(world.home, "matching").values())
     began = time.monotonic()
     await world.struck(began, began, set(EVERYWHERE) - set(victims))
     stuck = await lanes.next_offsets(world.databases, lanes.DECIDER)
@@ -84,7 +84,7 @@ async def deleted(world: World, chance: random.Random) -> str:
         world.accidents.append("a partition went on over what was deleted")
     await _go_on(world, gone)
     await world.struck(time.monotonic(), time.monotonic(), victims)
-    return f"stopped: {said[:120]}…; the operator moves progress to what is left, and the sweeper brings the rest"
+    return f"stopped: {said[:200]}…; the operator moves progress to what is left, and the sweeper brings the rest"
 
 
 async def _go_on(world: World, gone: dict[int, int]) -> None:

@@ -5,6 +5,8 @@ import contextlib
 import os
 import signal
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,21 @@ def waiting(home: Home, names: set[str] | None = None) -> list[str]:
         if (names is None or name in names)
         and (process["state"] != "ready" or processes.started_at(process["pid"] or 0) is None)
     ]
+
+
+def unready(home: Home, service: str) -> dict[str, str]:
+    """What the workers of a service say of themselves at /readyz, where that is not yes: whole, by name."""
+    said: dict[str, str] = {}
+    for name, process in named(home).items():
+        if process["service"] == service and process["role"] == "worker":
+            try:
+                with urllib.request.urlopen(f"{process['url']}/readyz", timeout=2):
+                    pass
+            except urllib.error.HTTPError as error:
+                said[name] = error.read().decode(errors="replace")
+            except OSError:
+                pass
+    return said
 
 
 def born_again(home: Home, name: str, old: int) -> bool:
