@@ -151,13 +151,15 @@ class World:
         self.blows, self.accidents = [], []
         sending = asyncio.create_task(Rush(self.calls, self.watch, self.tally).run(scene.sends))
         beside = asyncio.create_task(self._beside_the_rush(scene))
+        went_well = False
         try:
             await asyncio.sleep(LEAD_S)
             yield self.tally
             await asyncio.sleep(TAIL_S)
+            went_well = True
         finally:
             scene.sends.stopped = True
-            if not patient:
+            if not (patient and went_well):
                 sending.cancel()
                 beside.cancel()
             done = await asyncio.gather(sending, beside, return_exceptions=True)
