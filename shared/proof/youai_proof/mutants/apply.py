@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from youai_stack import root
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -29,6 +31,7 @@ class NoSuchText(ValueError):
     """The text that a mutant changes is not there once: the code has moved on, and the mutant must follow."""
 
 
+_SERVICES = root.path() / "services"
 _migrations: dict[str, Mutant] = {}
 """Of migrations, by file name: which mutant changes its text."""
 
@@ -53,15 +56,24 @@ def named(name: str) -> Mutant:
     return mutant
 
 
+def changed(mutant: Mutant) -> tuple[str, str]:
+    """The text of the mutant's file as it is, and as the mutant has it. Raises NoSuchText."""
+    if mutant.module.endswith(".sql"):
+        (file,) = _SERVICES.glob(f"*/youai_*/migrations/{mutant.module}")
+    else:
+        file = Path(str(importlib.import_module(mutant.module).__file__))
+    source = file.read_text(encoding="utf-8")
+    return source, _changed(mutant, source)
+
+
 def apply(mutant: Mutant) -> None:
     """Apply a mutant. Raises NoSuchText."""
+    source, other = changed(mutant)
     if mutant.module.endswith(".sql"):
         _migrations[mutant.module] = mutant
         return
     module = importlib.import_module(mutant.module)
-    source = Path(str(module.__file__)).read_text(encoding="utf-8")
-    changed = _changed(mutant, source)
-    before, after = (dict(_codes(compile(text, str(module.__file__), "exec"))) for text in (source, changed))
+    before, after = (dict(_codes(compile(text, str(module.__file__), "exec"))) for text in (source, other))
     done = False
     for name, code in after.items():
         if code != before.get(name) and not _holds_other(code, before.get(name)):
@@ -69,7 +81,7 @@ def apply(mutant: Mutant) -> None:
             function.__code__ = code.replace(co_freevars=function.__code__.co_freevars)
             done = True
     if not done:
-        _constants(module, changed)
+        _constants(module, other)
 
 
 def _changed(mutant: Mutant, source: str) -> str:
@@ -108,11 +120,11 @@ def _function(module: types.ModuleType, name: str) -> Any:
     return inspect.unwrap(found)
 
 
-def _constants(module: types.ModuleType, changed: str) -> None:
+def _constants(module: types.ModuleType, source: str) -> None:
     """The change is of what a module or class holds: take over values from a second copy of the module."""
     copy = types.ModuleType(module.__name__)
     copy.__dict__.update({"__file__": module.__file__, "__package__": module.__package__})
-    exec(compile(changed, str(module.__file__), "exec"), copy.__dict__)
+    exec(compile(source, str(module.__file__), "exec"), copy.__dict__)
     for name, value in vars(copy).items():
         if name.startswith("__"):
             continue

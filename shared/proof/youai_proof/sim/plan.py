@@ -93,7 +93,7 @@ class Plan:
     gap_at: float = 0.0
 
 
-STRIKES = ("decided", "publish", "decided", "published", "commit", "decided", "committed", "effect")
+STRIKES = ("decided", "publish", "fenced", "published", "commit", "decided", "committed", "effect", "fenced")
 """Where in its work a program can be struck."""
 FAULTS = {
     "strike": 12,

@@ -38,8 +38,9 @@ def _told(given: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             lines.put(json.loads(line))
         lines.put(None)
 
-    for process in processes:
-        threading.Thread(target=read, args=(process,), daemon=True).start()
+    readers = [threading.Thread(target=read, args=(process,), daemon=True) for process in processes]
+    for reader in readers:
+        reader.start()
     left = len(processes)
     try:
         while left:
@@ -52,9 +53,12 @@ def _told(given: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if failed:
             raise RuntimeError(f"a process of the simulator failed: {failed[0].returncode}")
     finally:
-        for process in processes:
+        for process, reader in zip(processes, readers, strict=True):
             process.kill()
             process.wait()
+            reader.join()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 def _process(job: dict[str, Any]) -> "subprocess.Popen[str]":
@@ -69,15 +73,14 @@ def _process(job: dict[str, Any]) -> "subprocess.Popen[str]":
     assert process.stdin is not None
     process.stdin.write(json.dumps(job))
     process.stdin.close()
+    process.stdin = None  # for communicate, which would close it again
     return process
 
 
 def shortest(seed: int, invariant: str, seconds: float = SHRINKS_FOR_S) -> dict[str, Any]:
     """The shortest plan found that breaks the same as a seed's."""
     process = _process({"shrink": seed, "invariant": invariant, "seconds": seconds})
-    assert process.stdout is not None
-    lines = process.stdout.read().splitlines()
-    process.wait()
+    lines = process.communicate()[0].splitlines()
     found: dict[str, Any] = json.loads(lines[-1])
     return found
 
@@ -87,9 +90,10 @@ def trace(plan: int | dict[str, Any]) -> bool:
     process = _process({"trace": plan})
     assert process.stdout is not None
     fine = True
-    for line in process.stdout:
-        fine = fine and not line.startswith("BROKEN")
-        sys.stdout.write(line)
+    with process.stdout:
+        for line in process.stdout:
+            fine = fine and not line.startswith("BROKEN")
+            sys.stdout.write(line)
     return process.wait() == 0 and fine
 
 

@@ -21,7 +21,7 @@ from youai_contracts import topics
 from youai_matching import bookings, door, loops, streams
 from youai_matching.decider import Decider
 from youai_matching.rule_files import RuleBook
-from youai_runtime import database, kafka, leader, outbox
+from youai_runtime import database, kafka, lane, leader, outbox
 
 from youai_proof.sim.loop import PROCESS, SimLoop
 from youai_proof.sim.postgres import client
@@ -122,7 +122,8 @@ def _struck_around(real: Any, before: str, after: str) -> Any:
     """A function of the real code, before and after which its process may be struck."""
 
     async def striking(*arguments: Any, **named: Any) -> Any:
-        await _here().point(before)
+        if before:
+            await _here().point(before)
         done = await real(*arguments, **named)
         if after:
             await _here().point(after)
@@ -169,6 +170,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
     return [
         (time, "time", _time),
         (time, "monotonic", _monotonic),
+        (time, "perf_counter", _monotonic),
         (uuid, "uuid4", lambda: uuid.UUID(int=_here().chance.getrandbits(128))),
         (secrets, "token_hex", lambda count=32: f"{_here().chance.getrandbits(count * 8):0{count * 2}x}"),
         *((module, "datetime", clock) for module in (bookings, door, loops, streams, outbox)),
@@ -178,6 +180,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (loops.Timer.__init__, "__defaults__", (_monotonic,)),
         (kafka.Publisher, "publish", _struck_around(kafka.Publisher.publish, "publish", "published")),
         (client.Connection, "block", _struck_at_commit(client.Connection.block)),
+        (lane.Lane, "_unfenced", _struck_around(lane.Lane._unfenced, "", "fenced")),
         (Decider, "after_commit", _struck_around(Decider.after_commit, "decided", "")),
         (streams.Intake, "apply", _struck_around(streams.Intake.apply, "effect", "")),
         # Nobody looks as often as in earnest for what comes by itself: what is idle shall cost nothing.
