@@ -12,6 +12,10 @@ from youai_stack.errors import StackError
 
 from youai_proof.mutants.apply import Mutant, catalogue
 from youai_proof.sim import run
+from youai_proof.sim.plan import draw
+
+_AMONG = 4
+"""From so many times as many seeds the nastiest are chosen."""
 
 
 def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, jobs: int) -> None:
@@ -22,7 +26,7 @@ def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, job
         raise StackError(f"There is no mutant {', '.join(sorted(unknown))}.")
     console = Console(highlight=False)
     began = time.perf_counter()
-    results = _run(console, wanted, list(range(first, first + seeds)), jobs)
+    results = _run(console, wanted, _chosen(first, seeds), jobs)
     _table(console, results)
     living = [one for one in results if one["seed"] is None]
     console.print(
@@ -31,6 +35,21 @@ def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, job
     run.write_json(file, {"mutants": results, "caught": len(results) - len(living), "of": len(results)})
     if living:
         raise typer.Exit(1)
+
+
+def _chosen(first: int, most: int) -> list[int]:
+    """Seeds to try mutants on: by turns the nastiest of a range, then those that are as they come."""
+    known = range(first, first + most * _AMONG)
+    plans = {seed: draw(seed) for seed in known}
+
+    def nastiness(seed: int) -> int:
+        strikes = sum(fault.kind == "strike" for fault in plans[seed].faults)
+        return 3 * strikes + len(plans[seed].faults)
+
+    nasty = sorted(known, key=lambda seed: -nastiness(seed))
+    gap = next((seed for seed in known if plans[seed].gap_at), first)
+    by_turns = [seed for pair in zip(nasty, known, strict=True) for seed in pair]
+    return list(dict.fromkeys([*by_turns[:6], gap, *by_turns]))[:most]
 
 
 def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int) -> list[dict[str, Any]]:
