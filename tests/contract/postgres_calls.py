@@ -18,7 +18,7 @@ from youai_matching.requests import Command
 from youai_matching.reservations import Asked, Numbers
 from youai_matching.rule_files import RuleBook
 from youai_runtime import lane, outbox
-from youai_runtime.lane import _Batch
+from youai_runtime.work import Batch
 
 from tests.contract.postgres_databases import Postgres, failed, plain
 
@@ -281,7 +281,7 @@ class Caller:
         r = self.random
         rows = [await lane._lock_progress(connection, "lane", partition) for partition in (0, 1)]
         batches = {
-            partition: _Batch([], 1, r.randint(1, 99), r.randbytes(3), r.choice((None, (1,), (2, 3))))
+            partition: Batch([], 1, r.randint(1, 99), r.randbytes(3), r.choice((None, (1,), (2, 3))))
             for partition in self.some((0, 1, 2), 2)
         }
         await lane._move_progress(connection, "lane", batches)

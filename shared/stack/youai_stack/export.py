@@ -74,7 +74,8 @@ def _base64(raw: bytes | None) -> str:
 async def records(bootstrap: str, topic: str, since: Mapping[int, int] | None = None) -> AsyncIterator[Any]:
     """Every record of the topic up to its end as it is now; each partition in its order, the partitions mixed.
 
-    `since` names offsets by partition before which nothing is wanted. Memory is bounded by one fetch. Raises StackError where there is no such topic or the broker stops answering.
+    `since` names offsets by partition before which nothing is wanted. Memory is bounded by one fetch. Raises StackError
+    where there is no such topic or the broker stops answering.
     """
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.errors import KafkaError
