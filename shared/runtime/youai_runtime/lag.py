@@ -1,4 +1,4 @@
-"""How far a lane is behind its topic: as a metric, and as the offsets that Kafka keeps for operators to look at."""
+"""How far a lane is: behind its topic, as a metric and as Kafka's offsets for operators; and whether the row agrees."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from youai_runtime import logs, metrics
+from youai_runtime.database import Pool
 from youai_runtime.work import Work
 
 log = logs.get(__name__)
@@ -34,3 +35,15 @@ async def report(consumer: Any, work: Work, following: Mapping[int, int], owned:
             reported |= moved
         except KafkaError as error:
             log.debug("commit-skipped", lane=work.name, error=repr(error))
+
+
+async def moved(pool: Pool, lane: str, following: Mapping[int, int]) -> set[int]:
+    """The partitions whose progress row does not say `following`: an older database was restored, or others worked."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT partition, next_offset FROM lane_progress WHERE lane = $1 AND partition = ANY($2::int[])",
+            lane,
+            sorted(following),
+        )
+    found = {row["partition"]: row["next_offset"] for row in rows}
+    return {partition for partition, offset in following.items() if found.get(partition, 0) != offset}

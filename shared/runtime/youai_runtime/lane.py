@@ -24,6 +24,7 @@ from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, finger
 log = logs.get(__name__)
 
 SESSION_TIMEOUT_MS = 6_000
+LOOK_BACK_S = 10.0
 MOST_RECORDS = 5_000
 
 
@@ -55,6 +56,7 @@ class Lane:
         self._busy = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failures = 0
+        self._look_at = 0.0
         self.broken: dict[int, str] = {}
         self.missing = ""
         self.joined = False
@@ -113,6 +115,7 @@ class Lane:
     async def _turn(self) -> None:
         try:
             async with self._busy:
+                await self._look_back()
                 await self._adopt_all()
             batches = await self._consumer.getmany(timeout_ms=200, max_records=MOST_RECORDS)
         except NoOffsetForPartitionError:
@@ -134,6 +137,12 @@ class Lane:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
+
+    async def _look_back(self) -> None:
+        """Now and then see whether progress is where we left it: where no record comes, no batch would tell."""
+        if self._next and (now := asyncio.get_running_loop().time()) >= self._look_at:
+            self._look_at = now + LOOK_BACK_S
+            self._to_adopt |= await lag.moved(self._pool, self.work.name, self._next) & self._owned - set(self.broken)
 
     def _out_of_range(self, partition: int, offset: int) -> None:
         """The broker does not hold what was fetched: our own next offset, or one that somebody committed."""

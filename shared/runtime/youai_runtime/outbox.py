@@ -102,6 +102,7 @@ class Relay:
         self._publisher = Publisher(producer)
         self._service = service
         self._poll_s = poll_s
+        self._highest = 0  # of the positions that were given, as far as this process knows
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -149,7 +150,12 @@ class Relay:
 
     async def _number(self, connection: Connection) -> list[asyncpg.Record]:
         async with connection.transaction():
-            await connection.execute("SELECT 1 FROM relay FOR UPDATE")
+            last: int = await connection.fetchval("SELECT last_position FROM relay FOR UPDATE")
+            if last < self._highest:
+                # An older database was restored: readers would drop as seen what got such a position again.
+                log.warning("positions-skipped", last=last, highest=self._highest)
+                await connection.execute("UPDATE relay SET last_position = $1", self._highest)
+            self._highest = max(self._highest, last)
             await connection.execute(
                 """
                 WITH fresh AS (
@@ -169,6 +175,8 @@ class Relay:
             " WHERE position > (SELECT published_position FROM relay) ORDER BY position LIMIT $1",
             MOST_ROWS,
         )
+        if rows:
+            self._highest = max(self._highest, rows[-1]["position"])
         return rows
 
     def _outgoing(self, row: asyncpg.Record) -> Outgoing:

@@ -153,6 +153,21 @@ async def test_a_fence_drops_memory_and_loads_again() -> None:
     assert (scene.database.rows[0].next_offset, scene.lane.broken) == (5, {})
 
 
+async def test_an_older_database_is_noticed_where_no_record_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was restored behind our back: what it does not know is worked again, though nothing new is appended."""
+    monkeypatch.setattr("youai_runtime.lane.LOOK_BACK_S", 0.0)
+    scene = Scene(p0=3, p1=2)
+
+    def restored() -> None:
+        scene.database.rows[0] = Row(1, fingerprint(Rec(0, 0)))
+        del scene.database.rows[1]
+
+    await scene.run(restored, lambda: None)
+    assert (scene.work.worked(0), scene.work.worked(1)) == ([0, 1, 2, 1, 2], [0, 1, 0, 1])
+    assert (scene.database.rows[0].next_offset, scene.database.rows[1].next_offset) == (3, 2)
+    assert scene.lane.broken == {}
+
+
 async def test_a_transient_error_before_the_commit_works_the_batch_again() -> None:
     scene = Scene(p0=3)
     scene.work.raises["apply", 0] = [went_away()]

@@ -22,7 +22,7 @@ SLOT_LOG = topics.SLOT_LOG.name
 async def replay(world: World, _chance: random.Random) -> str:
     """Forget all that was decided in mid-rush, and decide the whole log again, to the same bytes."""
     began = time.monotonic()
-    call = [sys.executable, "-P", "-m", "youai_stack", "matching", "rebuild", "--home", str(world.home.path)]
+    call = [sys.executable, "-P", "-m", "youai_stack", "matching", "rebuild", "--yes", "--home", str(world.home.path)]
     done = await asyncio.to_thread(subprocess.run, call, capture_output=True, check=False)
     if done.returncode:
         raise StackError(f"rebuild: {done.stderr.decode(errors='replace').strip()}")
