@@ -150,7 +150,8 @@ class Run:
                 await world.whole()
                 if left := await world.quiet():
                     result.broken["I4"] = f"not done: {left}"
-            result.broken |= await (world.judge() if fault.log_is_whole else world.judge_maimed(fault.settles))
+            judged = world.judge(forgot=fault.forgets) if fault.log_is_whole else world.judge_maimed(fault.settles)
+            result.broken |= await judged
         except StackError as error:
             if str(error).startswith(SKIPPED):
                 result.skipped, result.note = True, str(error)

@@ -26,6 +26,8 @@ class Fault:
     """After it is down."""
     log_is_whole: bool = True
     """Whether the log can be verified afterwards: not where it was maimed on purpose."""
+    forgets: bool = False
+    """Whether an older database is restored: what it has told before it may tell again."""
     settles: bool = True
     """Whether the stack goes on by itself: not where it must stay stopped."""
 
@@ -47,7 +49,7 @@ FAULTS = (
     Fault("stop-cleanly", on_processes.stop_cleanly),
     Fault("upgrade", on_processes.upgrade),
     Fault("replay", on_the_log.replay),
-    Fault("backup-postgres", drills.backup_postgres, own=True),
+    Fault("backup-postgres", drills.backup_postgres, own=True, forgets=True),
     Fault("backup-kafka", drills.backup_kafka, own=True, log_is_whole=False, settles=False),
     Fault("deleted", on_the_log.deleted, own=True, log_is_whole=False),
     Fault(

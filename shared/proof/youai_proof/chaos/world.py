@@ -280,10 +280,10 @@ class World:
             await asyncio.sleep(0.3)
         return ""
 
-    async def judge(self) -> Broken:
-        """The invariants that do not hold on all that was done so far."""
+    async def judge(self, *, forgot: bool = False) -> Broken:
+        """The invariants that do not hold on all that was done so far; `forgot` as in `check`."""
         await self.exported.grow(self.bootstrap)
-        return await check(self.home, self.exported, self.rules, self.told)
+        return await check(self.home, self.exported, self.rules, self.told, forgot=forgot)
 
     async def judge_maimed(self, settled: bool) -> Broken:
         """What can be said of a log that lacks records on purpose: each request that was taken is decided, once."""
