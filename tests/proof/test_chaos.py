@@ -17,6 +17,7 @@ from youai_contracts import topics
 from youai_proof.chaos import command, drills, findings, scene
 from youai_proof.chaos.faults import FAULTS, rotated
 from youai_proof.chaos.gate import COMMIT, Gate, Wall
+from youai_proof.chaos.world import Timed
 from youai_runtime.kafka import partition_of
 from youai_stack.errors import StackError
 
@@ -212,3 +213,10 @@ async def test_who_is_refused_gets_nothing() -> None:
         said = await talk(wall, port, "s.sendall(b'x'); print(s.recv(9) or 'nothing')")
         assert "done" not in said
         assert got == []
+
+
+def test_the_first_decision_after_a_blow_counts_and_not_the_latest() -> None:
+    watch = Timed("nowhere:1")
+    watch.times = {0: [1.0, 5.0, 9.0], 1: [2.0], 2: [6.0, 7.0]}
+    assert watch.first_after(4.0) == {0: 5.0, 2: 6.0}
+    assert watch.first_after(5.0) == {0: 9.0, 2: 6.0}

@@ -1,6 +1,7 @@
 """A stack under chaos: the city's people in it, an open loop of bookings, and what is measured while a fault acts."""
 
 import asyncio
+import bisect
 import contextlib
 import functools
 import json
@@ -55,6 +56,23 @@ class Blow:
     what: str = ""
 
 
+class Timed(Watch):
+    """A watch that remembers when it read something of each partition: times (monotonic), rising."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__(bootstrap)
+        self.times: dict[int, list[float]] = {}
+
+    def _take(self, partition: int, records: list[Any]) -> None:
+        super()._take(partition, records)
+        self.times.setdefault(partition, []).append(self.by_partition[partition])
+
+    def first_after(self, moment: float) -> dict[int, float]:
+        """When each partition was first read after that moment; those that were not are left out."""
+        places = {partition: (times, bisect.bisect_right(times, moment)) for partition, times in self.times.items()}
+        return {partition: times[place] for partition, (times, place) in places.items() if place < len(times)}
+
+
 @dataclass
 class World:
     """A stack in `home` that is up, and all that was done in it."""
@@ -84,7 +102,7 @@ class World:
         self.bootstrap: str = self.status["kafka"]["bootstrap"]
         self.databases = Databases(self.home)
         self.exported = Export(self.home.path / "export")
-        self.watch = Watch(self.bootstrap)
+        self.watch = Timed(self.bootstrap)
         self.memory = parts.Memory(self.home)
         self.run = f"{self.seed:x}{int(time.time()) % 0xFFFFF:x}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
@@ -205,18 +223,17 @@ class World:
         The lag is that of these partitions, or of all. `what` tells several blows of one fault apart.
         """
         lag = asyncio.create_task(self._lag_zero(ended, None if partitions is None else set(partitions)))
-        waiting = set(partitions if partitions is not None else ())
-        slowest = None if waiting or partitions is None else 0.0
-        while slowest is None or waiting:
-            latest = dict(self.watch.by_partition)
-            seen = {p for p in waiting or latest if latest.get(p, 0.0) > began + NOTHING_S}
-            if seen:
-                slowest = max(latest[p] for p in seen) - began if waiting else min(latest[p] for p in seen) - began
-            waiting -= seen
-            if not waiting and slowest is not None:
+        wanted = None if partitions is None else set(partitions)
+        while True:
+            first = self.watch.first_after(began + NOTHING_S)
+            if wanted is not None:
+                first = {partition: at for partition, at in first.items() if partition in wanted}
+            if first and (wanted is None or len(first) == len(wanted)):
+                slowest = (min if wanted is None else max)(first.values()) - began
                 break
             if time.monotonic() > ended + RECOVER_S:
-                self.accidents.append(f"partitions {sorted(waiting)} decided nothing in {RECOVER_S:.0f} s {what}")
+                silent = sorted((wanted or set()) - set(first))
+                self.accidents.append(f"partitions {silent} decided nothing in {RECOVER_S:.0f} s {what}")
                 slowest = RECOVER_S
                 break
             await asyncio.sleep(parts.POLL_S)
