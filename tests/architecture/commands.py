@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
+from youai_proof.command import app as prove
 from youai_stack import cli
 from youai_stack.demo.command import demo
 from youai_stack.testing import test as test_command
@@ -14,7 +15,7 @@ _CALL = re.compile(r"\./youai(?=[ `\n])([^`\n|;)#]*)")
 
 
 def group() -> Any:
-    """The whole command line, `demo` and `test` in full."""
+    """The whole command line, `demo`, `test` and `prove` in full."""
     app = typer.Typer()
     app.registered_commands = list(cli.app.registered_commands)
     app.registered_groups = list(cli.app.registered_groups)
@@ -22,6 +23,7 @@ def group() -> Any:
     app.registered_commands = [command for command in app.registered_commands if command.name not in lazy]
     for name, function in lazy.items():
         app.command(name)(function)
+    app.add_typer(prove, name="prove")
     return typer.main.get_command(app)
 
 
