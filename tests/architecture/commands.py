@@ -37,7 +37,7 @@ def faults(words: list[str], commands: Any) -> Iterator[str]:
     if not words:
         return
     name, *rest = words
-    if name == "COMMAND":
+    if name in ("COMMAND", "--help"):
         return
     command = commands.commands.get(name)
     if command is None:
