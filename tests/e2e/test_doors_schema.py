@@ -76,6 +76,7 @@ def test_as_described_and_not(service: str, stack: Stack, scene: Scene) -> None:
                     _try(operation, mode, cases, session, there, whose, seen)
                 except AssertionError as error:
                     wrong.append(str(error)[:1_500])
+    print(f"\n{service}: {sum(seen.values())} calls: {dict(sorted(seen.items()))}")
     assert not wrong, "\n\n".join(wrong)
     # It has not only knocked: calls were refused for their form, for who asked, and were done.
     assert {"2", "4"} <= {status[0] for status in seen}, seen

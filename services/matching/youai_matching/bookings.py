@@ -33,7 +33,12 @@ Prefer = Annotated[
 ]
 
 MOST_WAIT_S = 2
-_JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+_DECIDED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Decided within the time that `Prefer` gave: as GET answers",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 ENDED = ("rejected", "released", "lapsed", "displaced", "refused")
 _WAIT = re.compile(r"(?:^|[,;])\s*wait=([0-9]{1,9})\s*(?:$|[,;])")
 
@@ -70,7 +75,7 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
         direct.PATH,
         status_code=202,
         response_model=Taken,
-        responses={200: {"description": "Decided within the time that `Prefer` gave: as GET answers", "content": _JSON}},
+        responses=_DECIDED,
     )
     async def request_booking(body: BookingBody, who: caller, key: Key = None, prefer: Prefer = None) -> Response:
         status, told, headers = await book(Wanted(**body.model_dump()), who, key, prefer)

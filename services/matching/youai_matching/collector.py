@@ -1,6 +1,7 @@
 """Gathers bookings that arrive one by one while a statement runs: all of them go into the next one, then the log."""
 
 import asyncio
+import contextvars
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ class Collector:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+            self._running = asyncio.create_task(self._run(), context=contextvars.Context())  # no one caller's
         return await future
 
     async def take_all(self, asked: Sequence[Asked]) -> list[Answer]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ __all__ = ["HERE", "Desk", "Fields", "Seal", "Visit", "back_path", "new_key", "p
 
 YEAR_S = 365 * 24 * 3600
 MOST_FIELDS = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Seal:
@@ -88,7 +90,7 @@ class Desk:
         person, unread = found or (None, 0)
         visit = Visit(self, request, seal, seat, person, unread)
         request.state.visit = visit
-        if "\x00" in request.scope["path"]:  # no id has it, and no database takes it
+        if _CONTROL.search(request.scope["path"]):  # no id has one, and neither database nor header takes it
             raise Problem(404, "not-found", "没有这个页面。", "There is no such page.")
         return visit
 

@@ -167,6 +167,15 @@ async def test_who_sends_too_slowly_is_told_and_closed(hasty: Served) -> None:
     assert hasty.seen == []
 
 
+async def test_a_head_has_less_time_than_a_body() -> None:
+    async with served_with(Patience(head_s=0.2, whole_s=60.0, reading_s=60.0)) as served:
+        body, writer = await served.send(POST + b"content-length: 5\r\n\r\nab")
+        assert (await served.answer(POST))[0] == 408
+        writer.write(b"cde")
+        assert await one_answer(body) == (200, {"bytes": 5})
+        writer.close()
+
+
 async def test_who_only_ends_lines_after_an_answer_is_closed(hasty: Served) -> None:
     reader, writer = await hasty.send(POST + b"content-length: 1\r\n\r\na")
     assert await one_answer(reader) == (200, {"bytes": 1})
@@ -247,8 +256,9 @@ async def test_what_follows_a_body_is_no_header_and_has_an_end(calm: Served) -> 
 
 
 async def test_many_small_pieces_are_taken(calm: Served) -> None:
-    pieces = b"".join(b"1\r\nx\r\n" for _ in range(60_000))
-    assert await calm.answer(CHUNKED + b"\r\n", pieces, b"0\r\n\r\n") == (200, {"bytes": 60_000})
+    pieces = b"1\r\nx\r\n" * 64_000
+    parts = [pieces[at : at + 30_000] for at in range(0, len(pieces), 30_000)]
+    assert await calm.answer(CHUNKED + b"\r\n", *parts, b"0\r\n\r\n") == (200, {"bytes": 64_000})
 
 
 NO_HTTP = {
