@@ -150,7 +150,8 @@ class Relay:
 
     async def _number(self, connection: Connection) -> list[asyncpg.Record]:
         async with connection.transaction():
-            last: int = await connection.fetchval("SELECT last_position FROM relay FOR UPDATE")
+            await connection.execute("SELECT 1 FROM relay FOR UPDATE")
+            last: int = await connection.fetchval("SELECT last_position FROM relay")
             if last < self._highest:
                 # An older database was restored: readers would drop as seen what got such a position again.
                 log.warning("positions-skipped", last=last, highest=self._highest)
