@@ -133,11 +133,35 @@ def _replayed(left: Left, _: _Published) -> Iterator[str]:
         yield f"{summary['duplicate_outcomes']} outcomes too many, {summary['undecided']} requests undecided"
 
 
+_FOR_THE_SLOT_LOG = frozenset(
+    {
+        "session-opened",
+        "session-revised",
+        "session-cancelled",
+        "demand-posted",
+        "demand-claim-requested",
+        "demand-claim-end-requested",
+        "demand-withdrawn",
+    }
+)
+"""What catalog and demand tell that counts in the slot log alone."""
+
+
 def _promised(left: Left, published: _Published) -> Iterator[str]:
     """I3: what was taken is decided, once; of what was refused nothing is there."""
     asked = {_id(record) for record in left.logs[topics.SLOT_LOG.name]}
     receipts = {row["record_id"] for row in left.tables["matching"]["receipt"]}
     rows = {row["request_id"] for row in left.tables["matching"]["request"]}
+    for topic in (topics.OFFER, topics.DEMAND):
+        for received in _decoded(topic, left.logs[topic.name]):
+            if received.event.type in _FOR_THE_SLOT_LOG and received.id not in asked:
+                yield f"{received.event.type} {received.id} never came to the slot log"
+    counted = Counter(
+        (row["slot_id"], row["record_id"])
+        for row in left.tables["matching"]["receipt"]
+        if row["kind"] in ("decided", "applied", "ignored")
+    )
+    yield from (f"{at} was taken for new {count} times" for at, count in counted.items() if count > 1)
     for promise in left.promises.values():
         what = f"{promise.verb} {promise.id} of {promise.venue} in {promise.slot}, answered {promise.statuses}"
         decided = published.by_request.get(promise.id, ())

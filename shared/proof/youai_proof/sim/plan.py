@@ -134,9 +134,10 @@ def draw(seed: int) -> Plan:
         *(f"api-{number}" for number in range(1, apis + 1)),
         *(f"notify-{number}" for number in range(1, notifies + 1)),
     ]
-    faults = sorted(
-        (_fault(rng, names) for _ in range(rng.choice((0, 2, 3, 4, 5, 6, 8, 10)))), key=lambda fault: fault.at
-    )
+    found = [_fault(rng, names) for _ in range(rng.choice((0, 2, 3, 4, 5, 6, 8, 10)))]
+    if found and rng.random() < 0.3:
+        found += _heap(rng, names)
+    faults = sorted(found, key=lambda fault: fault.at)
     gap_at = round(rng.uniform(4.0, 9.0), 3) if rng.random() < 0.03 else 0.0
     return Plan(
         seed=seed,
@@ -248,7 +249,7 @@ def _words(rng: random.Random, sessions: list[Session], acts: list[Act]) -> list
                 words.append(Word(at, "revise", session.slot, values))
         if rng.random() < 0.08:
             words.append(Word(rng.uniform(8.0, CALM_AT), "cancel", session.slot))
-    for _ in range(rng.choice((0, 1, 2, 3))):
+    for _ in range(rng.choice((0, 2, 3, 5))):
         town = rng.randrange(len(TOWNS))
         values = {"parent": f"t{town}", "town": TOWNS[town]}
         words.append(Word(rng.uniform(2.0, CALM_AT - 1), "move", rng.choice(VENUES[:2]), values))
@@ -271,6 +272,14 @@ def _demand(rng: random.Random, demand: str) -> list[Word]:
     if rng.random() < 0.15:
         words.append(Word(rng.uniform(6.0, CALM_AT), "withdraw", demand))
     return words
+
+
+def _heap(rng: random.Random, names: list[str]) -> list[Fault]:
+    """Commands come all at once, and whoever has decided them dies before it can say so."""
+    at, lasts = rng.uniform(3.0, 9.0), rng.uniform(0.5, 2.5)
+    workers = [name for name in names if name.startswith("worker")]
+    strikes = [Fault(round(at + lasts - 0.1, 3), "strike", name, rng.choice((0.5, 2.0)), 0.0) for name in workers]
+    return [Fault(round(at, 3), "lag", "slot-log", round(lasts, 3), 0.9), *strikes]
 
 
 def _fault(rng: random.Random, names: list[str]) -> Fault:

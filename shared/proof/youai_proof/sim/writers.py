@@ -80,9 +80,10 @@ class Writers:
 
     def repeat(self, part: float) -> None:
         """Tell a part of it all again: as a relay does whose note on its progress was lost, or that wakes up late."""
-        begin = int(len(self._told) * (1 - part))
-        late = int(part * 100) % 2
-        for told in self._told[begin : len(self._told) - late * 3]:
+        begin, end = int(len(self._told) * (1 - part)), len(self._told)
+        if int(part * 1000) % 2:
+            end = begin + (end - begin + 1) // 2
+        for told in self._told[begin:end]:
             self._append(*told)
         self._repeat_commands(int(part * 10))
 
