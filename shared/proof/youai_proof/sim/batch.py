@@ -51,6 +51,7 @@ def main() -> None:
         elif "shrink" in job:
             _shrink(_plan(job["shrink"]), job["invariant"], job["seconds"])
         elif "mutants" in job:
+            apply.catalogue()
             for name in job["mutants"]:
                 in_child(lambda name=name: _mutant(name, job["seeds"]))
         else:
