@@ -299,18 +299,24 @@ def _organizations(left: Left) -> Iterator[str]:
             yield f"organization {event.organization_id} is not kept as told"  # type: ignore[attr-defined]
 
 
+_NAMED = ("recipient_id", "kind", "source_topic", "source_id")
+"""What makes a notification the one that is owed."""
+
+
 def _notified(left: Left, published: _Published) -> Iterator[str]:
     """I7: for each decision, who is owed a notification has it, once; and it is told of, once and in order."""
     if not left.notify:
         return
     inbox = {row["notification_id"]: row for row in left.tables["notify"]["inbox"]}
-    expected = {notice.id: notice for notice in _owed(left, published)}
-    for id_, notice in expected.items():
-        if id_ not in inbox:
+    expected = {(n.recipient_id, n.kind, n.source.topic, n.source.id): n for n in _owed(left, published)}
+    kept = Counter(tuple(row[name] for name in _NAMED) for row in inbox.values())
+    yield from (f"{at} is in the inbox {count} times" for at, count in kept.items() if count > 1)
+    for named, notice in expected.items():
+        if named not in kept:
             yield f"{notice.recipient_id} was never told: {notice.kind} of {notice.subject_id} ({notice.source.id})"
-    for id_, row in inbox.items():
+    for row in inbox.values():
         of_decision = row["kind"].startswith(("booking-", "claim-")) or row["kind"] == "demand-claimed"
-        if of_decision and id_ not in expected:
+        if of_decision and tuple(row[name] for name in _NAMED) not in expected:
             yield f"{row['recipient_id']} was told of nothing: {row['kind']} ({row['source_id']})"
     positions = Counter((row["recipient_id"], row["position"]) for row in inbox.values())
     yield from (f"two notifications have one position: {at}" for at, count in positions.items() if count > 1)
