@@ -37,7 +37,7 @@ def mutants(
     names: Annotated[
         list[str] | None, typer.Option("--mutant", metavar="NAME", help="This one; may be repeated.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Most seeds that a mutant is tried on.")] = 60,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Most seeds that a mutant is tried on.")] = 200,
     first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 1,
     file: JsonOption = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,

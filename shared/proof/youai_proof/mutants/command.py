@@ -17,6 +17,9 @@ from youai_proof.sim.plan import draw
 _AMONG = 4
 """From so many times as many seeds the nastiest are chosen."""
 
+_OF_A_HOLE = 20
+"""Seeds that a known hole is tried on, where nobody asked for it by name: to live costs all of them."""
+
 
 def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, jobs: int) -> None:
     """Run mutants, each on seeds until one catches it. Raises typer.Exit(1) where one lives that is no known hole."""
@@ -26,7 +29,10 @@ def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, job
         raise StackError(f"There is no mutant {', '.join(sorted(unknown))}.")
     console = Console(highlight=False)
     began = time.perf_counter()
-    results = _run(console, wanted, _chosen(first, seeds), jobs)
+    chosen = _chosen(first, seeds)
+    holes = [mutant for mutant in wanted if mutant.open and not names]
+    results = _run(console, [mutant for mutant in wanted if mutant not in holes], chosen, jobs)
+    results += _run(console, holes, chosen[:_OF_A_HOLE], jobs)
     _table(console, results)
     living = [one for one in results if one["seed"] is None]
     known = [one for one in living if one["open"]]

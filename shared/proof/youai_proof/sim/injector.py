@@ -252,6 +252,7 @@ class Injector:
 
     async def _garbage(self, fault: Fault) -> None:
         self._writers.garbage((topics.OFFER, topics.DEMAND, topics.ORGANIZATION)[int(fault.amount * 3)].name)
+        self._writers.untimely()
 
 
 def _topic(name: str) -> topics.Topic:

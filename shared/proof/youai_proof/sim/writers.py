@@ -14,12 +14,14 @@ from youai_contracts.events import (
     DemandClaimRequested,
     DemandPosted,
     DemandWithdrawn,
+    DrawRevealed,
     Event,
     OfferPublished,
     OrganizationRegistered,
     SessionCancelled,
     SessionOpened,
     SessionRevised,
+    TimerFired,
 )
 from youai_matching import ids
 from youai_runtime.kafka import partition_of
@@ -39,6 +41,7 @@ class Writers:
         self._plan = plan
         self._positions = {"catalog": 0, "demand": 0}
         self._told: list[tuple[str, str, Event]] = []
+        self._untimely = 0
         self._sessions = {session.slot: session for session in plan.sessions}
 
     async def play(self) -> None:
@@ -86,6 +89,7 @@ class Writers:
         for told in self._told[begin:end]:
             self._append(*told)
         self._repeat_commands(int(part * 10))
+        self.untimely()
 
     def _repeat_commands(self, most: int) -> None:
         """Append the last records of the slot log once more, as a client does that was never told that it did."""
@@ -96,6 +100,18 @@ class Writers:
     def garbage(self, topic: str) -> None:
         """Append what nobody can read."""
         append(self._kafka, topic, 0, b"key", b"{", (("ce_id", b"nobody-1"), ("ce_type", b"slot-opened")))
+
+    def untimely(self) -> None:
+        """Into every slot a timer of a time that nobody set and a reveal of another seed: none may do anything."""
+        now = moment(asyncio.get_running_loop().time())
+        for slot in self._sessions:
+            for event in (
+                TimerFired(slot_id=slot, kind="closing", due_at=now, subject=""),
+                TimerFired(slot_id=slot, kind="window", due_at=now, subject=""),
+                DrawRevealed(slot_id=slot, seed="5b" * 32),
+            ):
+                self._untimely += 1
+                self._append("matching", f"untimely-{self._untimely}", event)
 
     def _append(self, writer: str, id: str, event: Event) -> None:
         at = BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
