@@ -22,7 +22,7 @@ def play(scene: Scene, seed: int = 1, trace: list[Any] | None = None, partitions
         assert trace is not None
         trace.append((at, process.name, getattr(callback, "__qualname__", type(callback).__name__)))
 
-    loop = SimLoop(random.Random(seed), None if trace is None else note)  # type: ignore[abstract]
+    loop = SimLoop(random.Random(seed), None if trace is None else note)
 
     async def world() -> Any:
         kafka = Kafka(

@@ -85,10 +85,15 @@ async def serving(stack: Stack, dsn: str) -> AsyncIterator[Alone]:
 async def database_of(stack: Stack, template: str, service: str = "catalog") -> AsyncIterator[tuple[str, str]]:
     """A new database of the service's role: its name and DSN."""
     name = f"{service}_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(stack.status["postgres"]["dsn"])
-    try:
-        await admin.execute(f"CREATE DATABASE {name} OWNER {service} TEMPLATE {template}")
-        yield name, stack.dsn(service).rpartition("/")[0] + f"/{name}"
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+
+    async def administer(statement: str) -> None:
+        # A connection of its own: between the two, other tests may have killed the server.
+        admin = await asyncpg.connect(stack.status["postgres"]["dsn"])
+        try:
+            await admin.execute(statement)
+        finally:
+            await admin.close()
+
+    await administer(f"CREATE DATABASE {name} OWNER {service} TEMPLATE {template}")
+    yield name, stack.dsn(service).rpartition("/")[0] + f"/{name}"
+    await administer(f"DROP DATABASE {name} WITH (FORCE)")

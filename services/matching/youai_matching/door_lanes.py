@@ -9,7 +9,7 @@ from youai_contracts.events import Actor, AttendanceRecorded, Decision, HoldAcce
 from youai_runtime import outbox
 from youai_runtime.database import Connection
 from youai_runtime.kafka import Outgoing, Publisher
-from youai_runtime.work import LaneBroken, Projection, Record, decode_all
+from youai_runtime.work import RUSH_BYTES, LaneBroken, Projection, Record, decode_all
 
 from youai_matching import loops, points, requests, reservations
 from youai_matching.domain.receipts import milliseconds
@@ -34,6 +34,7 @@ class Reservations(Projection):
     topic = topics.BOOKING
     pause_s = 0.05
     fetch_wait_ms = 100
+    fetch_bytes = RUSH_BYTES
 
     def __init__(self, rules: RuleBook, publisher: Publisher) -> None:
         self._rules = rules

@@ -24,7 +24,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.work import Projection, Record, decode_all
+from youai_runtime.work import RUSH_BYTES, Projection, Record, decode_all
 
 from youai_notify import bookings, knowledge, store
 from youai_notify.bookings import Revision
@@ -198,6 +198,7 @@ class Bookings(Decisions):
 
     name = "notify.bookings"
     topic = topics.BOOKING
+    fetch_bytes = RUSH_BYTES
 
     async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Session], Known]:
         found = await knowledge.sessions(connection, subjects)

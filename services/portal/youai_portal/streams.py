@@ -26,7 +26,7 @@ from youai_contracts.events import (
 )
 from youai_runtime import outbox
 from youai_runtime.database import Connection
-from youai_runtime.work import Projection, Record, decode_all
+from youai_runtime.work import RUSH_BYTES, Projection, Record, decode_all
 
 from youai_portal import domain
 from youai_portal.store import projections as store
@@ -44,6 +44,8 @@ class Folding(Projection):
     def __init__(self, topic: topics.Topic) -> None:
         self.topic = topic
         self.name = f"portal.{topic.name.split('.')[1]}"
+        if topic in (topics.BOOKING, topics.NOTIFICATION):
+            self.fetch_bytes = RUSH_BYTES
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
         """Write what the events, in their order, make of the tables."""

@@ -40,6 +40,8 @@ class Batch:
     high_water: tuple[int, ...] | None
 
 
+RUSH_BYTES = 256 * 1024
+"""What a projection of a topic that rushes lets the broker gather, at most `fetch_wait_ms` long."""
 GATHERED = range(8, 500)
 """Records of a batch that tells of a rush: each batch has a cost of its own, which the next shares among more."""
 
@@ -103,7 +105,6 @@ class Projection(Work):
 
     pause_s = 0.1
     fetch_wait_ms = 250
-    fetch_bytes = 256 * 1024
 
     async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
         """`apply` once, with the records of all partitions, each partition's in its order."""

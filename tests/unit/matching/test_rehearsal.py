@@ -11,6 +11,7 @@ from youai_matching import rule_tool
 from youai_matching.domain import rules
 from youai_matching.domain.state import At
 from youai_matching.rehearsal import Past, Rehearsal, rehearse
+from youai_matching.rule_files import RuleBook
 
 from tests.unit.matching.fakes import RULES
 from tests.unit.matching.records import ask, at, cancel, close, opened
@@ -114,9 +115,9 @@ def test_the_command_reads_an_export(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_citys_own_versions_are_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The log names a version that the program does not bring; it may be the one on trial, too."""
     (tmp_path / "ours.json").write_bytes(rule_tool.make(rule_tool._file("2027-01"), "ours", None, []))
-    ours = rule_tool.RuleBook(tmp_path).named("ours").version
+    ours = RuleBook(tmp_path).named("ours").version
     golden = Path(__file__).parent / "golden" / "2027-01" / "youai.slot-log.v1.jsonl"
-    theirs = rule_tool.RuleBook().named("2027-01").version
+    theirs = RuleBook().named("2027-01").version
     log = tmp_path / "log.jsonl"
     log.write_text(golden.read_text().replace(theirs, ours))
     rehearsal = ["rehearse", str(log), "--rules", "ours", "--since", "2026-01-01"]

@@ -17,6 +17,7 @@ from youai_proof.sim.plan import draw
 _AMONG = 4
 """From so many times as many seeds the nastiest are chosen."""
 
+_FEW = 60
 _OF_A_HOLE = 20
 """Seeds that a known hole is tried on, where nobody asked for it by name: to live costs all of them."""
 
@@ -48,7 +49,12 @@ def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, job
 
 
 def _chosen(first: int, most: int) -> list[int]:
-    """Seeds to try mutants on: by turns the nastiest of a range, then those that are as they come."""
+    """Seeds to try mutants on: by turns the nastiest of a range and those as they come; of a short one first."""
+    few = _by_turns(first, min(most, _FEW))[:_FEW]
+    return list(dict.fromkeys([*few, *_by_turns(first, most)]))[:most]
+
+
+def _by_turns(first: int, most: int) -> list[int]:
     known = range(first, first + most * _AMONG)
     plans = {seed: draw(seed) for seed in known}
 
@@ -59,7 +65,7 @@ def _chosen(first: int, most: int) -> list[int]:
     nasty = sorted(known, key=lambda seed: -nastiness(seed))
     gap = next((seed for seed in known if plans[seed].gap_at), first)
     by_turns = [seed for pair in zip(nasty, known, strict=True) for seed in pair]
-    return list(dict.fromkeys([*by_turns[:6], gap, *by_turns]))[:most]
+    return list(dict.fromkeys([*by_turns[:6], gap, *by_turns]))
 
 
 def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int) -> list[dict[str, Any]]:
