@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import hypothesis
 import pytest
+import pytest_asyncio
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
@@ -13,6 +14,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 from youai_runtime.auth import ROLES
 
+from tests.support.market import Market
+from tests.support.permissions.building import make_scene
 from tests.support.permissions.scene import Scene
 from tests.support.stack import Stack
 
@@ -20,6 +23,12 @@ SERVICES = ("catalog", "demand", "matching", "notify")
 CASES = {GenerationMode.POSITIVE: 10, GenerationMode.NEGATIVE: 8}
 """Cases of each call, of what is described and of what is not."""
 SEED = 20_270_101
+
+
+@pytest_asyncio.fixture(scope="module")
+async def scene(stack: Stack, market: Market) -> Scene:
+    """A scene of its own: of what is called here, nothing stays as others need it."""
+    return await make_scene(stack, market)
 
 
 def tokens(scene: Scene) -> list[str | None]:
