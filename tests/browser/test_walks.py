@@ -82,6 +82,9 @@ async def test_a_clerk_finds_a_demand_books_and_is_promoted_live(
     await expect(page.get_by_role("button", name="确认，我们要")).to_be_visible()
     await clerk.open("/inbox")
     await expect(unread).to_have_count(1)
+    await main.get_by_role("button", name="全部标为已读").click()
+    await expect(main.get_by_text("已全部标为已读。")).to_be_visible()
+    await expect(unread).to_have_count(0)
     assert clerk.complaints() == []
 
 

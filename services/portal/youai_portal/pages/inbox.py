@@ -1,5 +1,6 @@
 """The inbox: what an organization was told, read marks, and on to what a message is about."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from youai_portal.web import Desk, Visit, part, segment
 log = logs.get(__name__)
 
 MOST = 30
+TOLD_S = 2.0
+LOOK_S = 0.05
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
@@ -27,11 +30,12 @@ def add(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/inbox/read-all")
     async def read_all(visit: here) -> Response:
         form = await visit.form()
-        body = {"until": form.get("until") or rfc3339(datetime.now(UTC))}
+        until = form.get("until") or rfc3339(datetime.now(UTC))
         try:
-            await visit.call("notify", "POST", "/v1/inbox/read-all", body=body)
+            await visit.call("notify", "POST", "/v1/inbox/read-all", body={"until": until})
         except Refused as refused:
             return await page(visit, refused)
+        await _until_told(visit, datetime.fromisoformat(until))
         return visit.go("/inbox?done=read")
 
     @routes.post("/inbox/{notification_id}")
@@ -45,10 +49,23 @@ def add(routes: APIRouter, desk: Desk) -> None:
             target = await _target(connection, dict(row))
         if row["read_at"] is None:
             try:
-                await visit.call("notify", "POST", f"/v1/inbox/{segment(notification_id)}/read")
+                marked = await visit.call("notify", "POST", f"/v1/inbox/{segment(notification_id)}/read")
             except Refused as refused:
                 log.warning("not-marked", notification_id=notification_id, why=refused.detail)
+            else:
+                read_at = datetime.fromisoformat(marked["read_at"])
+                async with desk.pool.acquire() as connection:
+                    await inbox.mark_read(connection, visit.who.organization_id, notification_id, read_at)
         return visit.go(target)
+
+
+async def _until_told(visit: Visit, until: datetime) -> None:
+    """Wait, at most TOLD_S seconds, for the events of what notify has marked, so that the list shows it."""
+    for _ in range(int(TOLD_S / LOOK_S)):
+        async with visit.desk.pool.acquire() as connection:
+            if not await inbox.any_unread(connection, visit.who.organization_id, until):
+                return
+        await asyncio.sleep(LOOK_S)
 
 
 async def _target(connection: Any, row: dict[str, Any]) -> str:

@@ -49,6 +49,26 @@ async def one(connection: Connection, recipient_id: str, notification_id: str) -
     )
 
 
+async def mark_read(connection: Connection, recipient_id: str, notification_id: str, read_at: datetime) -> None:
+    """Note at once what notify has just noted, so that its reader does not meet it as new; the event comes later."""
+    await connection.execute(
+        "UPDATE notification SET read_at = coalesce(read_at, $3) WHERE recipient_id = $1 AND notification_id = $2",
+        recipient_id,
+        notification_id,
+        read_at,
+    )
+
+
+async def any_unread(connection: Connection, recipient_id: str, until: datetime) -> bool:
+    """Whether a message that had been sent by then is unread."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM notification WHERE recipient_id = $1 AND read_at IS NULL AND occurred_at <= $2)",
+        recipient_id,
+        until,
+    )
+    return found
+
+
 async def resources(
     connection: Connection, text: str, category: str, town: str, kind: str, limit: int
 ) -> list[dict[str, Any]]:
