@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES: tuple[str, ...] = tuple(sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")))
 PACKAGES: dict[str, Path] = {
-    path.name: path for path in (*ROOT.glob("shared/*/youai_*"), *ROOT.glob("services/*/youai_*")) if path.is_dir()
+    path.name: path
+    for pattern in ("shared/*/youai_*", "services/*/youai_*", "bench/youai_*")
+    for path in ROOT.glob(pattern)
+    if path.is_dir()
 }
 
 
@@ -22,7 +25,7 @@ class Import:
 
 def python_files(*folders: Path) -> list[Path]:
     """The Python files below the folders (default: all of the repository's own)."""
-    wanted = folders or tuple(ROOT / name for name in ("shared", "services", "verifier", "examples", "deploy", "tests"))
+    wanted = folders or tuple(ROOT / name for name in ("shared", "services", "bench", "verifier", "examples", "deploy", "tests"))
     return sorted(
         path
         for folder in wanted
