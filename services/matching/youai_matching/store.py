@@ -81,8 +81,7 @@ _UPSERT_BOOKINGS = _upsert(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What became of a record of the slot log; ids are None where the record had none that could be read."""
 
     offset: int
@@ -93,8 +92,7 @@ class Receipt:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(msgspec.Struct, frozen=True, gc=False):
     """A decision with where it came from: its source record's offset, its number among that record's decisions."""
 
     offset: int

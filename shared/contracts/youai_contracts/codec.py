@@ -36,8 +36,7 @@ class Message:
     headers: tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A decoded record: the event and its attributes. `traceparent` is the W3C trace context, or None."""
 
     id: str

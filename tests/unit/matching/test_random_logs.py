@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.unit.matching.auditing import FATES, check_crashes, check_invariants, check_same, lie, relay
 from tests.unit.matching.fakes import Partition
@@ -101,7 +102,7 @@ async def test_a_flipped_byte_of_a_decision_is_found(log: list[Item]) -> None:
         return
     last = partition.outbox.published[-1]
     assert last.value is not None
-    partition.outbox.published[-1] = replace(last, value=last.value.replace(b'"taken":', b'"taken":1'))
+    partition.outbox.published[-1] = structs.replace(last, value=last.value.replace(b'"taken":', b'"taken":1'))
     assert lie(partition) is not None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -37,16 +38,17 @@ def milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=4_096)  # in a rush, many records bear the same millisecond
 def instant(ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 UTC, e.g. 2026-11-24T09:00:00.000Z."""
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seal(decision: AnyDecision) -> tuple[AnyDecision, bytes]:
-    """The decision with its hash, and its canonical bytes as published.
+    """Give a decision that was just made its hash; returns it, and its canonical bytes as published.
 
     The class declares its fields in RFC 8785 order, so that what the encoder writes is canonical already.
     """
     digest = hashlib.sha256(_encoder.encode(decision)).hexdigest()
-    sealed = msgspec.structs.replace(decision, hash=digest)
-    return sealed, _encoder.encode(sealed)
+    msgspec.structs.force_setattr(decision, "hash", digest)
+    return decision, _encoder.encode(decision)

@@ -1,6 +1,6 @@
 """A request in a slot: what it asks for, its state, and what may become of it."""
 
-from dataclasses import dataclass
+import msgspec
 
 MOVES: dict[str, frozenset[str]] = {
     "": frozenset({"confirmed", "entered", "waitlisted", "rejected"}),
@@ -23,8 +23,7 @@ HOLDS_PLACES = frozenset({"confirmed", "promoted"})
 LIVE = HOLDS_PLACES | {"entered", "waitlisted"}
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct, gc=False):
     """A venue's request in a slot, or a provider's claim of a demand (`name` is then the provider's).
 
     `offset` is its place in the log and `status` its state ("": none yet), given by the slot's decision number `since`.

@@ -1,8 +1,11 @@
 """Rule versions: immutable files of numbers, a working calendar and texts, each named by the SHA-256 of its bytes."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -79,6 +82,7 @@ class Text(Struct, frozen=True):
 
 
 _SILENT = Text("", "")
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
 class _Calendar(Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,16 +132,12 @@ class RuleVersion:
         return all(getattr(self, part) is not None or getattr(other, part) is None for part in PARTS)
 
     def say(self, code: str, values: dict[str, int | str | None]) -> Text:
-        """The reason `code` with its values put in, in order; null ones empty.
+        """The reason `code` with its values put in, null ones empty; what stands in a value is never taken for a place.
 
         Empty if the version has no text for it: an old one is silent on a cut of capacity, and must be decided still.
         """
         text = self.texts.get(code, _SILENT)
-        zh, en = text.zh, text.en
-        for name, value in values.items():
-            shown = "" if value is None else str(value)
-            zh, en = zh.replace(f"{{{name}}}", shown), en.replace(f"{{{name}}}", shown)
-        return Text(zh, en)
+        return Text(_filled(text.zh, values), _filled(text.en, values))
 
 
 PARTS = ("draw", "town_shares", "queue", "hold", "points", "limits", "override", "calendar")
@@ -154,6 +154,21 @@ _WORDS = {
     "override": "override override-full",
 }
 """The reasons that each part of a version has to give."""
+
+
+@lru_cache(maxsize=1_024)
+def _form(text: str) -> tuple[str, tuple[str, ...]]:
+    """A text as a form for `%`, and the names of its places in order."""
+    parts = _PLACE.split(text)
+    return "%s".join(part.replace("%", "%%") for part in parts[::2]), tuple(parts[1::2])
+
+
+def _filled(text: str, values: Mapping[str, int | str | None]) -> str:
+    form, names = _form(text)
+    if not names:
+        return text
+    told = [values.get(name, f"{{{name}}}") for name in names]
+    return form % tuple(["" if value is None else value for value in told])
 
 
 def parse(raw: bytes) -> RuleVersion:

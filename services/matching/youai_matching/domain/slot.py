@@ -106,18 +106,18 @@ def decide(slot: Slot, at: At, record: SlotRecord, rules: Mapping[str, RuleVersi
 def _version(slot: Slot, record: SlotRecord, rules: Mapping[str, RuleVersion]) -> RuleVersion:
     """The rule version that a record is decided under: the slot's, or the one that it brings."""
 
-    def known(version: str) -> RuleVersion:
-        if version not in rules:
-            raise UnknownRuleVersion(f"slot {slot.slot_id} is under rule version {version}")
-        return rules[version]
-
-    if isinstance(record, SlotOpened) and slot.phase == "unopened":
-        return known(record.rule_version)
-    now = known(slot.rule_version)
+    version = record.rule_version if isinstance(record, SlotOpened) and slot.phase == "unopened" else slot.rule_version
+    now = _known(slot, version, rules)
     if isinstance(record, SlotRevised) and record.rule_version is not None and slot.phase != "cancelled":
-        revised = known(record.rule_version)
+        revised = _known(slot, record.rule_version, rules)
         return revised if revised.covers(now) else now
     return now
+
+
+def _known(slot: Slot, version: str, rules: Mapping[str, RuleVersion]) -> RuleVersion:
+    if version not in rules:
+        raise UnknownRuleVersion(f"slot {slot.slot_id} is under rule version {version}")
+    return rules[version]
 
 
 def _take_over(slot: Slot, record: SlotOpened) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
 from youai_contracts.events import ClaimDecision, Decision
 
 from youai_matching.domain.queue import Queue
@@ -74,8 +75,7 @@ class Slot:
             self.queue.restore(request)
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(msgspec.Struct, frozen=True, gc=False):
     """Where and when a record stands: its partition, its offset, the broker's time in ms, and its id."""
 
     partition: int
@@ -84,16 +84,14 @@ class At:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """A sealed decision: the event and its canonical bytes."""
 
     event: Decision | ClaimDecision
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of a record.
 
     `original` is the offset of the record that a repeat repeats; `changed` are the requests whose stored state moved,
