@@ -25,7 +25,9 @@ class Import:
 
 def python_files(*folders: Path) -> list[Path]:
     """The Python files below the folders (default: all of the repository's own)."""
-    wanted = folders or tuple(ROOT / name for name in ("shared", "services", "bench", "verifier", "examples", "deploy", "tests"))
+    wanted = folders or tuple(
+        ROOT / name for name in ("shared", "services", "bench", "verifier", "examples", "deploy", "tests")
+    )
     return sorted(
         path
         for folder in wanted

@@ -146,7 +146,11 @@ class Caller:
                 batch.receipts.append(store.Receipt(self.offset, None, None, kind, None, "why"))
                 continue
             batch.receipts.append(store.Receipt(self.offset, slot_id, request_id, kind, None, "why"))
-            batch.moved[slot_id, request_id] = Request(
+            known = await connection.fetchval(
+                "SELECT true FROM booking WHERE slot_id = $1 AND request_id = $2", slot_id, request_id
+            )
+            changed = batch.moved if known else batch.added
+            changed[slot_id, request_id] = Request(
                 request_id,
                 r.choice(VENUES),
                 r.randint(1, 3),

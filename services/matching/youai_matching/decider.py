@@ -117,7 +117,11 @@ class Decider(Work):
         for index, decided in enumerate(verdict.decisions):
             batch.decisions.append(store.DecisionRow(record.offset, index, slot.slot_id, decided, received.traceparent))
         for request in verdict.changed:
-            batch.moved[slot.slot_id, request.request_id] = request
+            key = slot.slot_id, request.request_id
+            if request.offset == record.offset:
+                batch.added[key] = request
+            elif key not in batch.added:
+                batch.moved[key] = request
         return verdict.why if verdict.kind == "refused" else ""
 
     async def after_commit(self, partitions: Sequence[int]) -> None:

@@ -104,13 +104,17 @@ class DecisionRow(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of records of one partition came to. `retimed` are the slots whose timers changed."""
+    """What a batch of records of one partition came to. `retimed` are the slots whose timers changed.
+
+    `added` are the requests that came in it, `moved` those that were there before and changed.
+    """
 
     partition: int
     receipts: list[Receipt] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
     touched: dict[str, Slot] = field(default_factory=dict)
     retimed: dict[str, Slot] = field(default_factory=dict)
+    added: dict[tuple[str, str], Request] = field(default_factory=dict)
     moved: dict[tuple[str, str], Request] = field(default_factory=dict)
 
 
@@ -186,9 +190,13 @@ async def write(connection: Connection, batches: Sequence[Batch]) -> None:
     decisions = [(batch.partition, row) for batch in batches for row in batch.decisions]
     if decisions:
         await _write_decisions(connection, decisions)
-    moved = [(batch.partition, slot_id, r) for batch in batches for (slot_id, _), r in batch.moved.items()]
+    # Copied, since there can be no such row yet: an insert that minds conflicts costs twice as much.
+    added = [_booking(batch.partition, key, r) for batch in batches for key, r in batch.added.items()]
+    if added:
+        await connection.copy_records_to_table("booking", columns=tuple(_BOOKING), records=added)
+    moved = [_booking(batch.partition, key, r) for batch in batches for key, r in batch.moved.items()]
     if moved:
-        await _write_bookings(connection, moved)
+        await connection.execute(_UPSERT_BOOKINGS, *_columns(moved))
     touched = [(batch.partition, slot) for batch in batches for slot in batch.touched.values()]
     if touched:
         await _write_slots(connection, touched)
@@ -219,30 +227,26 @@ async def _write_decisions(connection: Connection, decisions: Sequence[tuple[int
     )
 
 
-async def _write_bookings(connection: Connection, moved: Sequence[tuple[int, str, Request]]) -> None:
-    rows = [
-        (
-            r.request_id,
-            slot_id,
-            partition,
-            r.venue_id,
-            r.party_size,
-            r.offset,
-            r.name,
-            r.town,
-            r.points,
-            *(r.working_hours or (None, None)),
-            r.drawn_in,
-            r.status,
-            r.rank,
-            r.second,
-            r.passes,
-            r.lapses,
-            r.since,
-        )
-        for partition, slot_id, r in moved
-    ]
-    await connection.execute(_UPSERT_BOOKINGS, *_columns(rows))
+def _booking(partition: int, key: tuple[str, str], r: Request) -> tuple[object, ...]:
+    return (
+        r.request_id,
+        key[0],
+        partition,
+        r.venue_id,
+        r.party_size,
+        r.offset,
+        r.name,
+        r.town,
+        r.points,
+        *(r.working_hours or (None, None)),
+        r.drawn_in,
+        r.status,
+        r.rank,
+        r.second,
+        r.passes,
+        r.lapses,
+        r.since,
+    )
 
 
 async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot]]) -> None:

@@ -48,7 +48,13 @@ class Database:
         self.watermark = -1
 
     async def copy_records_to_table(self, table: str, *, columns: Sequence[str], records: Iterable[Any]) -> None:
-        self.tables[table] += [dict(zip(columns, record, strict=True)) for record in records]
+        rows = [dict(zip(columns, record, strict=True)) for record in records]
+        if table == "booking":
+            added = {(row["slot_id"], row["request_id"]): row for row in rows}
+            assert len(added) == len(rows) and not added.keys() & self.booking.keys(), "a booking is added twice"
+            self.booking |= added
+        else:
+            self.tables[table] += rows
 
     async def executemany(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         assert "INSERT INTO outbox" in sql
