@@ -51,7 +51,8 @@ class Database:
         rows = [dict(zip(columns, record, strict=True)) for record in records]
         if table == "booking":
             added = {(row["slot_id"], row["request_id"]): row for row in rows}
-            assert len(added) == len(rows) and not added.keys() & self.booking.keys(), "a booking is added twice"
+            assert len(added) == len(rows), "a booking is added twice at once"
+            assert not added.keys() & self.booking.keys(), "a booking is added that was there"
             self.booking |= added
         else:
             self.tables[table] += rows

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -137,7 +136,12 @@ class RuleVersion:
         Empty if the version has no text for it: an old one is silent on a cut of capacity, and must be decided still.
         """
         text = self.texts.get(code, _SILENT)
-        return Text(_filled(text.zh, values), _filled(text.en, values))
+        known = tuple(values)
+        zh, en = _form(text.zh, known), _form(text.en, known)
+        if zh is None and en is None:
+            return text
+        shown = {name: "" if value is None else value for name, value in values.items()}
+        return Text(text.zh if zh is None else zh % shown, text.en if en is None else en % shown)
 
 
 PARTS = ("draw", "town_shares", "queue", "hold", "points", "limits", "override", "calendar")
@@ -157,18 +161,14 @@ _WORDS = {
 
 
 @lru_cache(maxsize=1_024)
-def _form(text: str) -> tuple[str, tuple[str, ...]]:
-    """A text as a form for `%`, and the names of its places in order."""
-    parts = _PLACE.split(text)
-    return "%s".join(part.replace("%", "%%") for part in parts[::2]), tuple(parts[1::2])
-
-
-def _filled(text: str, values: Mapping[str, int | str | None]) -> str:
-    form, names = _form(text)
-    if not names:
-        return text
-    told = [values.get(name, f"{{{name}}}") for name in names]
-    return form % tuple(["" if value is None else value for value in told])
+def _form(text: str, known: tuple[str, ...]) -> str | None:
+    """A text with places for `known` values as a form for `%`; None if it has none of them."""
+    parts = _PLACE.split(text.replace("%", "%%"))
+    names = parts[1::2]
+    if not set(names) & set(known):
+        return None
+    filled = (f"%({name})s" if name in known else f"{{{name}}}" for name in names)
+    return "".join(part + place for part, place in zip(parts[::2], [*filled, ""], strict=True))
 
 
 def parse(raw: bytes) -> RuleVersion:
