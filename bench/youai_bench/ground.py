@@ -23,8 +23,11 @@ from youai_stack.postgres import Postgres
 from youai_bench import slot_log
 from youai_bench.work import PARTITIONS, Work
 
+PREFIX = "bench."
+"""How the names of the bench's own topics begin: what an earlier run left in a home is removed."""
 _READY_S = 120.0
 _TOPIC_S = 30.0
+_EXISTS = 36
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Ground:
         await asyncio.gather(*(self._start(spec) for spec in specs))
         self.admin_dsn = Postgres(self.home).dsn
         self.bootstrap = f"127.0.0.1:{self.home.ports('kafka')['kafka']}"
+        await self.drop_topics([name for name in await self._topics() if name.startswith(PREFIX)])
 
     async def _start(self, spec: Spec) -> None:
         process = processes.spawn(
@@ -97,11 +101,21 @@ class Ground:
             raise StackError(f"Topics cannot be made: {error!r}.") from error
         finally:
             await admin.close()
-        if refused := [name for name, code, *_ in answer.topic_errors if code]:
+        if refused := [name for name, code, *_ in answer.topic_errors if code not in (0, _EXISTS)]:
             raise StackError(f"The broker refused to make {', '.join(refused)}.")
+
+    async def _topics(self) -> list[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            await admin.start()
+            return list(await admin.list_topics())
+        finally:
+            await admin.close()
 
     async def drop_topics(self, names: Sequence[str]) -> None:
         """Remove topics."""
+        if not names:
+            return
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
             await admin.start()
@@ -112,7 +126,7 @@ class Ground:
     async def log(self, work: Work) -> "slot_log.Log":
         """The work as a slot log in the real format, all of it; filled at the first call, then read by everybody."""
         if work.key not in self._logs:
-            topic = f"bench.slot-log.{len(self._logs)}"
+            topic = f"{PREFIX}slot-log.{len(self._logs)}"
             await self.make_topics([topic], work.partitions)
             self._logs[work.key] = await asyncio.to_thread(slot_log.fill, self.bootstrap, topic, work)
         return self._logs[work.key]

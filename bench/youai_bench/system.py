@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from youai_bench.work import Work
 
 Outcome = Literal["confirmed", "waitlisted", "rejected"]
+Order = Literal["log", "arrival"]
+"""Who wins in a slot: `log`: the log's order; `arrival`: that of the system's own `place`."""
 
 
 class Told(NamedTuple):
@@ -53,8 +55,7 @@ class System(Protocol):
 
     name: str
     """As in the table and, after `vs_`, in the ratios: youai, kafka_streams, row_lock_hot_slot, …"""
-    ordered_by: Literal["log", "arrival"]
-    """Who wins in a slot: `log`: the log's order; `arrival`: that of the system's own `place`."""
+    ordered_by: Order
 
     async def prepare(self, ground: "Ground") -> None:
         """Install what is needed and start what lives long (a warm JVM). Raises StackError with a sentence."""
@@ -65,8 +66,8 @@ class System(Protocol):
     async def drain(self) -> Drained:
         """Go: decide everything; ends when the last outcome is durable and its event is acknowledged."""
 
-    async def outcomes(self) -> Outcomes:
-        """Read back what was decided in this round."""
+    async def outcomes(self) -> Outcomes | None:
+        """Read back what was decided in this round; None where nothing is decided (a limit)."""
 
     async def clear(self) -> None:
         """Remove the round's topics and tables."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
+from youai_bench.command import app as bench
 from youai_proof.command import app as prove
 from youai_stack import cli
 from youai_stack.demo.command import demo
@@ -15,7 +16,7 @@ _CALL = re.compile(r"\./youai(?=[ `\n])([^`\n|;)#]*)")
 
 
 def group() -> Any:
-    """The whole command line, `demo`, `test` and `prove` in full."""
+    """The whole command line, `demo`, `test`, `prove` and `bench` in full."""
     app = typer.Typer()
     app.registered_commands = list(cli.app.registered_commands)
     app.registered_groups = list(cli.app.registered_groups)
@@ -24,6 +25,7 @@ def group() -> Any:
     for name, function in lazy.items():
         app.command(name)(function)
     app.add_typer(prove, name="prove")
+    app.add_typer(bench, name="bench")
     return typer.main.get_command(app)
 
 

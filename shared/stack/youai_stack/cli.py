@@ -321,7 +321,7 @@ def _bootstrap(path: Path | None) -> str:
 
 
 def _add_lazy(argv: list[str]) -> None:
-    """Register `demo`, `test` and `prove`: in full when they are called, by name and a line of help otherwise."""
+    """Register `demo`, `test`, `prove` and `bench`: in full when they are called, by name and a line of help otherwise."""
     called = next((word for word in argv if not word.startswith("-")), None)
     if called == "demo":
         from youai_stack.demo.command import demo
@@ -340,6 +340,10 @@ def _add_lazy(argv: list[str]) -> None:
         app.add_typer(importlib.import_module("youai_proof.command").app, name="prove")
     else:
         app.command("prove", help="Prove matching: seeds in a simulator, mutants, faults on the real thing.")(_later)
+    if called == "bench":
+        app.add_typer(importlib.import_module("youai_bench.command").app, name="bench")
+    else:
+        app.command("bench", help="Measure the decider against its peers, on the same work and the same stores.")(_later)
 
 
 def _later() -> None:

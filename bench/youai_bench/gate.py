@@ -1,0 +1,88 @@
+"""A process under measure: started, told to go by a line on its standard input, and ended."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from youai_stack import processes
+from youai_stack.errors import StackError
+
+READY = "ready"
+"""The line by which such a process says, on its standard output, that it waits for the go."""
+_STOP_S = 15.0
+
+
+class Gated:
+    """A Python module that runs as a process of its own; what it logs goes to a file."""
+
+    def __init__(self, module: str, log: Path, settings: Mapping[str, str]) -> None:
+        self._log = log
+        self._module = module
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env=os.environ | settings,
+                preexec_fn=processes.dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - no thread forks here
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> None:
+        """Raises StackError where it has ended."""
+        if self._process.poll() is not None:
+            said = processes.tail(self._log, 1)
+            raise StackError(
+                f"{self._module} ended ({said[0] if said else self._process.returncode}): see {self._log}."
+            )
+
+    async def ready(self) -> None:
+        """Wait until it says so. Raises StackError where it ends instead."""
+        assert self._process.stdout is not None
+        while (line := await asyncio.to_thread(self._process.stdout.readline)).strip() != READY.encode():
+            if not line:
+                await asyncio.to_thread(self._process.wait)
+                self.alive()
+
+    def go(self) -> None:
+        """Open the gate."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"go\n")
+        self._process.stdin.flush()
+
+    async def ended(self) -> None:
+        """Wait until it ends by itself. Raises StackError where it fails."""
+        if await asyncio.to_thread(self._process.wait):
+            self.alive()
+
+    async def stop(self) -> None:
+        """End it: SIGTERM, then SIGKILL."""
+        self._process.terminate()
+        try:
+            await asyncio.to_thread(self._process.wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+async def wait_for_go() -> None:
+    """In the process under measure: say that it is ready, and wait for the go."""
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+async def wait_for_end() -> None:
+    """Stay until the end is told: what it has taken is read while it lives."""
+    await asyncio.to_thread(sys.stdin.readline)

@@ -1,0 +1,89 @@
+"""`youai bench`: the ground, the systems, their rounds, and what came of it."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from youai_stack.errors import StackError
+from youai_stack.home import Home
+
+from youai_bench import report
+from youai_bench.ground import Ground
+from youai_bench.measure import CheckFailed, Measured, Size, measure, prepare
+from youai_bench.systems.catalogue import CASES, SYSTEMS, Case
+from youai_bench.work import NAMES
+
+_QUICK, _FULL = Size(rounds=3, shortest_s=3.0), Size(rounds=5, shortest_s=8.0)
+_WIDTH = 150
+"""Of the tables, in characters, where nobody looks at a terminal."""
+
+
+def bench(*, quick: bool, only: Sequence[str], work: str, waitlist: bool, file: Path | None, home: Path | None) -> None:
+    """Measure, print and write. Raises StackError where nothing can be measured, Exit(1) where a check fails."""
+    cases = _chosen(only, work)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    begun = time.monotonic()
+
+    def tell(line: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.1f} s  {line}", markup=False, soft_wrap=True)
+
+    folder = home or Path(tempfile.mkdtemp(prefix="youai-bench-"))
+    ground = Ground(Home(folder), tell=tell)
+    try:
+        measured = asyncio.run(_run(ground, cases, _QUICK if quick else _FULL, waitlist))
+    except CheckFailed as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+    finally:
+        if home is None:
+            _remove(ground.home)
+    report.show(console, measured)
+    if file is not None:
+        found = {"quick": quick, "ratios": report.ratios(measured), "systems": report.figures(measured)}
+        file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _chosen(only: Sequence[str], work: str) -> list[Case]:
+    """The cases asked for: by their own name, their system's, or the beginning of it (`limit`)."""
+    unknown = [name for name in only if not any(_is_named(case, name) for case in CASES)]
+    if unknown:
+        raise StackError(f"There is no system {', '.join(unknown)}: there are {', '.join(c.name for c in CASES)}.")
+    if work and work not in NAMES:
+        raise StackError(f"There is no work {work}: there are {', '.join(NAMES)}.")
+    cases = [case for case in CASES if not only or any(_is_named(case, name) for name in only)]
+    if not work:
+        return cases
+    by_system = {case.system: replace(case, name=case.system, work=work) for case in cases}
+    return list(by_system.values())
+
+
+def _is_named(case: Case, name: str) -> bool:
+    return name in (case.name, case.system) or (name == "limits" and case.system.startswith("limit"))
+
+
+async def _run(ground: Ground, cases: Sequence[Case], size: Size, waitlist: bool) -> dict[str, Measured]:
+    systems = {name: SYSTEMS[name]() for name in dict.fromkeys(case.system for case in cases)}
+    try:
+        await ground.open()
+        ground.tell("broker and database are up")
+        await prepare(systems, ground, ground.tell)
+        return await measure(ground, cases, systems, size, ground.tell, waitlist=waitlist)
+    finally:
+        for system in systems.values():
+            await system.close()
+        await ground.close()
+
+
+def _remove(home: Home) -> None:
+    if home.exists():
+        home.destroy()
+    shutil.rmtree(home.path, ignore_errors=True)

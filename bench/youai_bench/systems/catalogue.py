@@ -1,0 +1,55 @@
+"""Which systems there are, on which work each is measured, and which ratios come of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from youai_bench.system import System
+from youai_bench.systems.confluent_loop import ConfluentLoop
+from youai_bench.systems.limits import Copy, Read
+from youai_bench.systems.youai import Youai
+
+
+@dataclass(frozen=True)
+class Case:
+    """A system on a work: a line of the table. `first` is how many records a first, unmeasured drain has."""
+
+    name: str
+    system: str
+    work: str
+    first: int = 20_000
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One case's rate over another's, and the goal for it (None: none was set)."""
+
+    name: str
+    of: str
+    against: str
+    goal: float | None
+
+
+SYSTEMS: dict[str, Callable[[], System]] = {
+    "youai": Youai,
+    "confluent_loop": ConfluentLoop,
+    "limit_copy": Copy,
+    "limit_read": Read,
+}
+CASES = (
+    Case("youai", "youai", "uniform"),
+    Case("youai_one_slot", "youai", "one-slot"),
+    Case("youai_one_partition", "youai", "one-partition"),
+    Case("confluent_loop", "confluent_loop", "uniform"),
+    Case("limit_copy", "limit_copy", "uniform"),
+    Case("limit_read", "limit_read", "uniform"),
+)
+RATIOS = (
+    Ratio("vs_kafka_streams", "youai", "kafka_streams", 3.0),
+    Ratio("vs_row_lock_hot_slot", "youai_one_slot", "row_lock_hot_slot", 50.0),
+    Ratio("vs_stored_procedure", "youai", "stored_procedure", None),
+    Ratio("vs_redis_lua_pipelined", "youai", "redis_lua_pipelined", 1.5),
+    Ratio("vs_stock_faust", "youai", "stock_faust", 6.0),
+    Ratio("vs_confluent_loop", "youai", "confluent_loop", None),
+    Ratio("share_of_copy_limit", "youai", "limit_copy", 0.4),
+    Ratio("hot_slot_vs_uniform", "youai_one_slot", "youai_one_partition", 0.9),
+)
