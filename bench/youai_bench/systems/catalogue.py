@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from youai_bench.system import System
 from youai_bench.systems.confluent_loop import ConfluentLoop
+from youai_bench.systems.kafka_streams.system import KafkaStreams
 from youai_bench.systems.limits import Copy, Read
+from youai_bench.systems.redis_lua.system import RedisLua
 from youai_bench.systems.youai import Youai
 
 
@@ -32,6 +34,9 @@ class Ratio:
 SYSTEMS: dict[str, Callable[[], System]] = {
     "youai": Youai,
     "confluent_loop": ConfluentLoop,
+    "kafka_streams": KafkaStreams,
+    "redis_lua_pipelined": RedisLua,
+    "redis_lua": lambda: RedisLua("redis_lua", pipeline=1, connections=64),
     "limit_copy": Copy,
     "limit_read": Read,
 }
@@ -40,6 +45,9 @@ CASES = (
     Case("youai_one_slot", "youai", "one-slot"),
     Case("youai_one_partition", "youai", "one-partition"),
     Case("confluent_loop", "confluent_loop", "uniform"),
+    Case("kafka_streams", "kafka_streams", "uniform", first=100_000),
+    Case("redis_lua_pipelined", "redis_lua_pipelined", "uniform"),
+    Case("redis_lua", "redis_lua", "uniform"),
     Case("limit_copy", "limit_copy", "uniform"),
     Case("limit_read", "limit_read", "uniform"),
 )
