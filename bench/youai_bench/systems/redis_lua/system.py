@@ -69,7 +69,14 @@ class RedisLua:
         await self._until_up()
         sha = await self._redis.script_load(_SCRIPT.read_text(encoding="utf-8"))
         for slot in work.slots:
-            fields = ["capacity", slot.capacity, "waitlist", "" if work.waitlist else 0, "rule_version", "0" * 64]
+            fields: list[str | int] = [
+                "capacity",
+                slot.capacity,
+                "waitlist",
+                "" if work.waitlist else 0,
+                "rule_version",
+                "0" * 64,
+            ]
             fields += ["taken", 0, "waiting", 0, "sequence", 0]
             await self._redis.hset(f"slot:{slot.slot_id}", items=fields)
         self._asks = await asyncio.to_thread(self._write_lines, work, sha.encode())
