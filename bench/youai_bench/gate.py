@@ -11,8 +11,8 @@ from pathlib import Path
 from youai_stack import processes
 from youai_stack.errors import StackError
 
-READY = "ready"
-"""The line by which such a process says, on its standard output, that it waits for the go."""
+READY, DONE = "ready", "done"
+"""Lines by which such a process says, on its standard output, that it waits for the go, and that all is durable."""
 _STOP_S = 15.0
 
 
@@ -44,10 +44,10 @@ class Gated:
                 f"{self._module} ended ({said[0] if said else self._process.returncode}): see {self._log}."
             )
 
-    async def ready(self) -> None:
-        """Wait until it says so. Raises StackError where it ends instead."""
+    async def said(self, word: str) -> None:
+        """Wait until it says this. Raises StackError where it ends instead."""
         assert self._process.stdout is not None
-        while (line := await asyncio.to_thread(self._process.stdout.readline)).strip() != READY.encode():
+        while (line := await asyncio.to_thread(self._process.stdout.readline)).strip() != word.encode():
             if not line:
                 await asyncio.to_thread(self._process.wait)
                 self.alive()
@@ -58,14 +58,9 @@ class Gated:
         self._process.stdin.write(b"go\n")
         self._process.stdin.flush()
 
-    async def ended(self) -> None:
-        """Wait until it ends by itself. Raises StackError where it fails."""
-        if await asyncio.to_thread(self._process.wait):
-            self.alive()
-
-    async def stop(self) -> None:
-        """End it: SIGTERM, then SIGKILL."""
-        self._process.terminate()
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End it: by SIGKILL at once where it has nothing to put in order, else by SIGTERM first."""
+        (self._process.kill if at_once else self._process.terminate)()
         try:
             await asyncio.to_thread(self._process.wait, _STOP_S)
         except subprocess.TimeoutExpired:
@@ -78,11 +73,15 @@ class Gated:
 
 async def wait_for_go() -> None:
     """In the process under measure: say that it is ready, and wait for the go."""
-    sys.stdout.write(f"{READY}\n")
+    await _say(READY)
+
+
+async def done() -> None:
+    """In the process under measure: say that all is done, and stay: what it took is read while it lives."""
+    await _say(DONE)
+
+
+async def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.readline)
-
-
-async def wait_for_end() -> None:
-    """Stay until the end is told: what it has taken is read while it lives."""
     await asyncio.to_thread(sys.stdin.readline)

@@ -66,12 +66,13 @@ async def _sized(
     """A first drain, which also warms; then the work that takes as long as a round is to take."""
     work = works.make(case.work, case.first, waitlist=waitlist)
     while (drained := await _drain(ground, case, system, work)).seconds < size.shortest_s / 3:
-        work = works.make(case.work, _records(work.records / drained.seconds / 2, size), waitlist=waitlist)
+        work = works.make(case.work, records_for(work.records / drained.seconds / 2, size), waitlist=waitlist)
     tell(f"{case.name}: a first drain of {work.records:,} records took {drained.seconds:.2f} s")
-    return Measured(case, works.make(case.work, _records(work.records / drained.seconds, size), waitlist=waitlist))
+    return Measured(case, works.make(case.work, records_for(work.records / drained.seconds, size), waitlist=waitlist))
 
 
-def _records(rate: float, size: Size) -> int:
+def records_for(rate: float, size: Size) -> int:
+    """How many records last long enough at so many a second, rounded up to two digits."""
     wanted = rate * size.shortest_s * _SPARE
     step: int = 10 ** max(2, math.floor(math.log10(wanted)) - 1)
     return min(MOST_RECORDS, math.ceil(wanted / step) * step)
@@ -86,7 +87,7 @@ async def _round(
         drained = await _drain(ground, case, system, measured.work)
         if drained.seconds >= size.shortest_s or measured.work.records >= MOST_RECORDS:
             break
-        records = _records(measured.work.records / drained.seconds, size)
+        records = records_for(measured.work.records / drained.seconds, size)
         tell(f"{case.name}: {drained.seconds:.2f} s is too short; {records:,} records from now on")
         measured.work = works.make(case.work, records, waitlist=measured.work.waitlist)
     measured.rates.append(measured.work.requests / drained.seconds)

@@ -8,6 +8,9 @@ from youai_bench.systems.confluent_loop import ConfluentLoop
 from youai_bench.systems.kafka_streams.system import KafkaStreams
 from youai_bench.systems.limits import Copy, Read
 from youai_bench.systems.redis_lua.system import RedisLua
+from youai_bench.systems.row_lock import RowLock
+from youai_bench.systems.stock_faust import StockFaust
+from youai_bench.systems.stored_procedure import StoredProcedure
 from youai_bench.systems.youai import Youai
 
 
@@ -33,6 +36,9 @@ class Ratio:
 
 SYSTEMS: dict[str, Callable[[], System]] = {
     "youai": Youai,
+    "row_lock": RowLock,
+    "stored_procedure": StoredProcedure,
+    "stock_faust": StockFaust,
     "confluent_loop": ConfluentLoop,
     "kafka_streams": KafkaStreams,
     "redis_lua_pipelined": RedisLua,
@@ -44,6 +50,9 @@ CASES = (
     Case("youai", "youai", "uniform"),
     Case("youai_one_slot", "youai", "one-slot"),
     Case("youai_one_partition", "youai", "one-partition"),
+    Case("row_lock_hot_slot", "row_lock", "one-slot", first=1_000),
+    Case("stored_procedure", "stored_procedure", "uniform"),
+    Case("stock_faust", "stock_faust", "uniform", first=5_000),
     Case("confluent_loop", "confluent_loop", "uniform"),
     Case("kafka_streams", "kafka_streams", "uniform", first=100_000),
     Case("redis_lua_pipelined", "redis_lua_pipelined", "uniform"),

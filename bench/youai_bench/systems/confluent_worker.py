@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from youai_bench import gate
 from youai_bench.deciding import Deciding, Event
-from youai_bench.gate import wait_for_end, wait_for_go
 
 AT_ONCE = 5_000
 _ACKED_S = 60.0
@@ -41,7 +41,7 @@ async def main() -> None:
         }
     )
     consumer.list_topics(source)
-    await wait_for_go()
+    await gate.wait_for_go()
     consumer.assign([TopicPartition(source, number, 0) for number in range(len(ends))])
     left, deciding = sum(ends), Deciding()
     while left:
@@ -58,7 +58,7 @@ async def main() -> None:
         raise RuntimeError("not everything was acknowledged")
     consumer.close()
     await connection.close()
-    await wait_for_end()
+    await gate.done()
 
 
 def _publish(producer: Any, topic: str, events: list[Event]) -> None:

@@ -150,9 +150,9 @@ class Youai:
         await self._stop()
 
 
-async def rows_of(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Told]:
-    """The bookings in matching's tables."""
-    return [Told(*row) for row in await connection.fetch("SELECT slot_id, request_id, status, log_offset FROM booking")]
+async def rows_of(connection: "asyncpg.Connection[asyncpg.Record]", place: str = "log_offset") -> list[Told]:
+    """The bookings in matching's tables; `place` is the column that orders them."""
+    return [Told(*row) for row in await connection.fetch(f"SELECT slot_id, request_id, status, {place} FROM booking")]
 
 
 async def answers_of(connection: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, str]]:

@@ -321,7 +321,7 @@ def _bootstrap(path: Path | None) -> str:
 
 
 def _add_lazy(argv: list[str]) -> None:
-    """Register `demo`, `test`, `prove` and `bench`: in full when they are called, by name and a line of help otherwise."""
+    """Register what is lazy: in full when it is called, by name and a line of help otherwise."""
     called = next((word for word in argv if not word.startswith("-")), None)
     if called == "demo":
         from youai_stack.demo.command import demo
@@ -343,7 +343,7 @@ def _add_lazy(argv: list[str]) -> None:
     if called == "bench":
         app.add_typer(importlib.import_module("youai_bench.command").app, name="bench")
     else:
-        app.command("bench", help="Measure the decider against its peers, on the same work and the same stores.")(_later)
+        app.command("bench", help="Measure the decider against its peers, on the same work.")(_later)
 
 
 def _later() -> None:
