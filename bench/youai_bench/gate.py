@@ -52,6 +52,15 @@ class Gated:
                 await asyncio.to_thread(self._process.wait)
                 self.alive()
 
+    async def ready(self) -> None:
+        """Wait until it waits for the go. Raises StackError where it ends instead."""
+        await self.said(READY)
+
+    async def ended(self) -> None:
+        """Wait until it ends by itself. Raises StackError where it fails."""
+        if await asyncio.to_thread(self._process.wait):
+            self.alive()
+
     def go(self) -> None:
         """Open the gate."""
         assert self._process.stdin is not None

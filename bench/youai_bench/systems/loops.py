@@ -7,7 +7,7 @@ import asyncpg
 
 from youai_bench import reading
 from youai_bench.cpu import Meter
-from youai_bench.gate import DONE, READY, Gated
+from youai_bench.gate import DONE, Gated
 from youai_bench.ground import PREFIX, Ground
 from youai_bench.system import Drained, Order, Outcomes
 from youai_bench.systems import youai
@@ -39,7 +39,7 @@ class OneLoop:
         own = await self._settings(work)
         settings = {"BENCH_KAFKA": ground.bootstrap, "BENCH_DATABASE": self._dsn, "BENCH_BOOKING": self._target} | own
         self._process = Gated(self.module, ground.home.log(self.name), settings)
-        await self._process.said(READY)
+        await self._process.ready()
 
     async def _settings(self, work: Work) -> dict[str, str]:
         """What its process is told of the work: where the log is."""
