@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from youai_proof.mutants import apply
 from youai_proof.sim import run
-from youai_proof.sim.plan import FAULTS, Plan, draw
+from youai_proof.sim.plan import FAULTS, Plan
 from youai_proof.sim.run import Tally
+from youai_proof.sim.scenes import draw
 
 SEEDS = list(range(1, 9))
 
@@ -45,7 +46,7 @@ def test_a_plan_goes_to_json_and_back() -> None:
 
 
 def test_a_mutant_is_caught_by_a_named_invariant() -> None:
-    (told,) = run.mutants(["chain-broken"], list(range(1, 20)), 1)
+    (told,) = run.mutants({"chain-broken": range(1, 20)}, 1)
     assert told["broken"][0][0] == "I1 replay"
     assert told["tried"] < 20
 

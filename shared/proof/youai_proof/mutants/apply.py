@@ -17,8 +17,8 @@ from youai_stack import root
 class Mutant:
     """One break: in the file of `module` (or the migration `module`, if it ends with .sql), `old` becomes `new`.
 
-    `of` is the rule (R1 to R10) or the mechanism that it breaks. `old` must stand there exactly once. `open` says why
-    one is not caught yet: a hole that is known, counted as living, and no reason to fail.
+    `of` is the rule (R1 to R10) or the mechanism that it breaks. `old` must stand there exactly once. `scene`
+    names the scene in which the race that it opens is likely: its seeds are tried first.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Mutant:
     module: str
     old: str
     new: str
-    open: str = ""
+    scene: str = ""
 
 
 class NoSuchText(ValueError):

@@ -1,7 +1,7 @@
 """`youai prove mutants`: breaks the real code in many ways, one at a time, and shows which seed caught each."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +11,39 @@ from rich.table import Table
 from youai_stack.errors import StackError
 
 from youai_proof.mutants.apply import Mutant, catalogue
-from youai_proof.sim import run
-from youai_proof.sim.plan import draw
+from youai_proof.sim import run, scenes
 
 _AMONG = 4
 """From so many times as many seeds the nastiest are chosen."""
 
 _FEW = 60
-_OF_A_HOLE = 20
-"""Seeds that a known hole is tried on, where nobody asked for it by name: to live costs all of them."""
 
 
 def mutants(names: Sequence[str], seeds: int, first: int, file: Path | None, jobs: int) -> None:
-    """Run mutants, each on seeds until one catches it. Raises typer.Exit(1) where one lives that is no known hole."""
+    """Run mutants, each on seeds until one catches it. Raises typer.Exit(1) where one lives."""
     wanted = [one for one in catalogue() if not names or one.name in names]
     unknown = set(names) - {one.name for one in wanted}
     if unknown:
         raise StackError(f"There is no mutant {', '.join(sorted(unknown))}.")
     console = Console(highlight=False)
     began = time.perf_counter()
-    chosen = _chosen(first, seeds)
-    holes = [mutant for mutant in wanted if mutant.open and not names]
-    results = _run(console, [mutant for mutant in wanted if mutant not in holes], chosen, jobs)
-    results += _run(console, holes, chosen[:_OF_A_HOLE], jobs)
+    at_large = _chosen(first, seeds)
+    results = _run(console, wanted, {one.name: _with_scene(one, at_large, first) for one in wanted}, jobs)
     _table(console, results)
-    living = [one for one in results if one["seed"] is None]
-    known = [one for one in living if one["open"]]
-    console.print(
-        f"{len(results) - len(living)} of {len(results)} mutants caught in {time.perf_counter() - began:.0f} s; "
-        f"{len(known)} holes are known."
-    )
-    for one in known:
-        console.print(f"  {one['name']}: {one['open']}", markup=False)
-    run.write_json(file, {"mutants": results, "caught": len(results) - len(living), "of": len(results)})
-    if len(living) > len(known):
+    living = [one["name"] for one in results if one["seed"] is None]
+    caught, took = len(results) - len(living), time.perf_counter() - began
+    console.print(f"{caught} of {len(results)} mutants caught in {took:.0f} s{'' if living else ': all of them'}.")
+    run.write_json(file, {"mutants": results, "caught": caught, "of": len(results)})
+    if living:
         raise typer.Exit(1)
+
+
+def _with_scene(mutant: Mutant, at_large: list[int], first: int) -> list[int]:
+    """As many seeds as there are, those of the mutant's scene before all others."""
+    if not mutant.scene:
+        return at_large
+    scene = scenes.seeds_of(mutant.scene, first, min(len(at_large), _FEW))
+    return list(dict.fromkeys([*scene, *at_large]))[: len(at_large)]
 
 
 def _chosen(first: int, most: int) -> list[int]:
@@ -56,7 +54,7 @@ def _chosen(first: int, most: int) -> list[int]:
 
 def _by_turns(first: int, most: int) -> list[int]:
     known = range(first, first + most * _AMONG)
-    plans = {seed: draw(seed) for seed in known}
+    plans = {seed: scenes.draw(seed) for seed in known}
 
     def nastiness(seed: int) -> int:
         strikes = sum(fault.kind == "strike" for fault in plans[seed].faults)
@@ -68,9 +66,11 @@ def _by_turns(first: int, most: int) -> list[int]:
     return list(dict.fromkeys([*by_turns[:6], gap, *by_turns]))
 
 
-def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int) -> list[dict[str, Any]]:
+def _run(
+    console: Console, wanted: Sequence[Mutant], seeds: Mapping[str, Sequence[int]], jobs: int
+) -> list[dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
-    for told in run.mutants([mutant.name for mutant in wanted], seeds, jobs):
+    for told in run.mutants(seeds, jobs):
         name, broken = told["mutant"], told["broken"]
         invariant, found = broken[0] if broken else (None, told.get("stale"))
         results[name] = {
@@ -80,7 +80,6 @@ def _run(console: Console, wanted: Sequence[Mutant], seeds: list[int], jobs: int
             "tried": told["tried"],
             "invariant": invariant,
             "found": found and found[:400],
-            "open": next(mutant.open for mutant in wanted if mutant.name == name),
         }
         console.print(f"{name}: {invariant or told.get('stale', 'LIVES')} after {told['tried']} seeds", markup=False)
     return [results[mutant.name] for mutant in wanted]

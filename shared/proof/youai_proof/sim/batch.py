@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from youai_proof.mutants import apply
-from youai_proof.sim import invariants, plan, rules, seams, shrink, world
+from youai_proof.sim import invariants, rules, scenes, seams, shrink, world
 from youai_proof.sim.plan import Plan
 
 SEEDS_A_CHILD = 8
@@ -32,7 +32,7 @@ BROKE = 3
 
 
 def main() -> None:
-    """Run the job: `seeds`, `mutants` (names, on `seeds`), `shrink` or `trace`."""
+    """Run the job: `seeds`, `mutants` (by name, the seeds of each), `shrink` or `trace`."""
     job = json.loads(sys.stdin.read())
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGVTALRM, _too_long)
@@ -42,7 +42,7 @@ def main() -> None:
         rules.book()
         rules.for_verifier()
         invariants.verifier()
-        world.run(plan.draw(WARMS_UP))  # what is compiled once is compiled before any child is forked
+        world.run(scenes.draw(WARMS_UP))  # what is compiled once is compiled before any child is forked
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -52,15 +52,15 @@ def main() -> None:
             _shrink(_plan(job["shrink"]), job["invariant"], job["seconds"])
         elif "mutants" in job:
             apply.catalogue()
-            for name in job["mutants"]:
-                in_child(lambda name=name: _mutant(name, job["seeds"]))
+            for name, seeds in job["mutants"].items():
+                in_child(lambda name=name, seeds=seeds: _mutant(name, seeds))
         else:
             _run(job["seeds"])
 
 
 def _plan(told: Any) -> Plan:
     """A plan, or the seed that it is drawn from."""
-    return plan.draw(told) if isinstance(told, int) else msgspec.convert(told, Plan)
+    return scenes.draw(told) if isinstance(told, int) else msgspec.convert(told, Plan)
 
 
 def _run(seeds: Sequence[int]) -> None:
@@ -121,7 +121,7 @@ def one(seed: int) -> dict[str, Any]:
     began = time.process_time()
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
     try:
-        outcome = world.run(plan.draw(seed))
+        outcome = world.run(scenes.draw(seed))
     except (Exception, TooLong):
         return {"seed": seed, "broken": [["I0 sound", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
     return {

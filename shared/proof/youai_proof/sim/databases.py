@@ -50,11 +50,12 @@ class Databases:
 
     def __init__(self, source: random.Random) -> None:
         loop = asyncio.get_running_loop()
+        self._before_s = 0.0
         self.faults = Faults(source, stall_s=(0.5, 4.0), linger=0.3)
         self.server = Server(
             source,
             self.faults,
-            clock=lambda: BEGINNING_S + loop.time(),
+            clock=lambda: BEGINNING_S + loop.time() + self._before_s,
             process=lambda: PROCESS.get().name,
         )
         self._databases = {name: self.server.create(name, *migrations(name)) for name in MIGRATIONS}
@@ -109,6 +110,15 @@ class Databases:
             yield
         finally:
             self.faults.slow, self.faults.stall = 1.0, 0.0
+
+    @contextlib.contextmanager
+    def clock_before(self, seconds: float) -> Iterator[None]:
+        """Let the server's clock be so many seconds before everybody's."""
+        self._before_s = seconds
+        try:
+            yield
+        finally:
+            self._before_s = 0.0
 
     async def hold_locks(self, seconds: float, which: float) -> None:
         """Somebody else holds rows for a while."""

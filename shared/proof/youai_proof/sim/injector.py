@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from youai_contracts import topics
 
 from youai_proof.sim.kafka_faults import Api
-from youai_proof.sim.plan import CALM_AT, STRIKES, Fault
+from youai_proof.sim.plan import CALM_AT, DATABASE, STRIKES, Fault
 from youai_proof.sim.programs import Program
 from youai_proof.sim.writers import Writers
 
@@ -168,6 +168,10 @@ class Injector:
             self.kill(program)
 
     async def _clock(self, fault: Fault) -> None:
+        if fault.who == DATABASE:
+            with self._world.databases.clock_before(fault.amount):
+                await self._for(fault)
+            return
         program = self._program(fault.who)
         program.process.wall_offset_s = fault.amount
         await self._for(fault)

@@ -1,11 +1,13 @@
 """What must hold after every run, told from the logs and tables that a world left: I1 to I7, and whatever is odd."""
 
 import json
+import math
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import util
 from itertools import combinations
@@ -14,39 +16,17 @@ from types import ModuleType
 from typing import Any
 
 from youai_contracts import codec, topics
-from youai_contracts.codec import Received
 from youai_contracts.events import Decision
 from youai_matching.door_lanes import CLEARED
-from youai_notify.domain.known import Claim, Known, Session
-from youai_notify.domain.owed import Source, owed, subject_elsewhere
-from youai_notify.streams import _source
 from youai_runtime.work import Record
 from youai_stack import export, root
 
 from youai_proof.sim import rules
-from youai_proof.sim.clients import Promise
+from youai_proof.sim.left import Left, Published, Rows, decoded, id_of, published_in
+from youai_proof.sim.notified import notified
 
-Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass
-class Left:
-    """What a world left behind."""
-
-    logs: Mapping[str, Sequence[Record]]
-    """Every record of every topic, partitions in order."""
-    tables: Mapping[str, Mapping[str, Rows]]
-    """By service and table; rows as mappings of their columns."""
-    promises: Mapping[str, Promise]
-    quiet: bool
-    late: Sequence[str]
-    """Lanes and partitions that had not reached, 10 s after the last fault, what was there when it ended."""
-    notify: bool
-    odd: Sequence[str] = field(default_factory=list)
-    """Programs that died, lanes that stopped, calls that failed: what none should."""
-    gaps: Mapping[int, int] = field(default_factory=dict)
-    """Offsets that the slot log lost, by partition; then this alone is looked at, and which deciders stopped."""
-    stopped: Set[int] = frozenset()
+ANSWERED_S = 2.0
+"""Within which time the door's lane answers a hold for a venue, where nothing goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +42,7 @@ def check(left: Left) -> list[Broken]:
     if left.gaps:
         return [Broken("I0 sound", what) for what in _stops_at_gaps(left)]
     found = [Broken("I0 sound", what) for what in left.odd]
-    published = _published(left)
+    published = published_in(left)
     for name, invariant in _INVARIANTS:
         found += [Broken(name, what) for what in invariant(left, published)]
     return found
@@ -77,25 +57,6 @@ def _stops_at_gaps(left: Left) -> Iterator[str]:
         passed = [r for r in left.tables["matching"]["receipt"] if r["partition"] == number]
         if any(row["log_offset"] > missing for row in passed):
             yield f"offset {missing} of partition {number} is missing, and {max(later)} is decided"
-
-
-@dataclass
-class _Published:
-    """The decisions as a reader keeps them: the first of each `ce_id`, in order."""
-
-    kept: dict[str, tuple[Record, Received]] = field(default_factory=dict)
-    by_request: dict[str, list[Received]] = field(default_factory=lambda: defaultdict(list))
-
-
-def _published(left: Left) -> _Published:
-    found = _Published()
-    for topic in (topics.BOOKING, topics.CLAIM):
-        for record in left.logs[topic.name]:
-            received = codec.decode(topic, record.key, record.value, record.headers)
-            if received.id not in found.kept:
-                found.kept[received.id] = (record, received)
-                found.by_request[received.event.request_id].append(received)  # type: ignore[attr-defined]
-    return found
 
 
 @cache
@@ -119,7 +80,7 @@ def write_export(logs: Mapping[str, Sequence[Record]], folder: Path) -> None:
         (folder / f"{topic.name}.jsonl").write_bytes(b"".join(lines))
 
 
-def _replayed(left: Left, _: _Published) -> Iterator[str]:
+def _replayed(left: Left, _: Published) -> Iterator[str]:
     """I1, I2: what the plain second program says of the logs."""
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=place) as name:
@@ -147,13 +108,13 @@ _FOR_THE_SLOT_LOG = frozenset(
 """What catalog and demand tell that counts in the slot log alone."""
 
 
-def _promised(left: Left, published: _Published) -> Iterator[str]:
+def _promised(left: Left, published: Published) -> Iterator[str]:
     """I3: what was taken is decided, once; of what was refused nothing is there."""
-    asked = {_id(record) for record in left.logs[topics.SLOT_LOG.name]}
+    asked = {id_of(record) for record in left.logs[topics.SLOT_LOG.name]}
     receipts = {row["record_id"] for row in left.tables["matching"]["receipt"]}
     rows = {row["request_id"] for row in left.tables["matching"]["request"]}
     for topic in (topics.OFFER, topics.DEMAND):
-        for received in _decoded(topic, left.logs[topic.name]):
+        for received in decoded(topic, left.logs[topic.name]):
             if received.event.type in _FOR_THE_SLOT_LOG and received.id not in asked:
                 yield f"{received.event.type} {received.id} never came to the slot log"
     counted = Counter(
@@ -176,14 +137,14 @@ def _promised(left: Left, published: _Published) -> Iterator[str]:
             yield f"{what}, was refused and yet stands in the log"
 
 
-def _progressed(left: Left, _: _Published) -> Iterator[str]:
+def _progressed(left: Left, _: Published) -> Iterator[str]:
     """I4: the lanes reach the ends in time, and all comes to rest."""
     yield from (f"{lane} is late" for lane in left.late)
     if not left.quiet:
         yield "the world does not come to rest"
 
 
-def _in_order(left: Left, published: _Published) -> Iterator[str]:
+def _in_order(left: Left, published: Published) -> Iterator[str]:
     """I5: the published stream, deduplicated as a lane does, is what was decided, in order, per partition."""
     decided: dict[tuple[str, int], list[tuple[str, bytes]]] = defaultdict(list)
     for row in sorted(left.tables["matching"]["decision"], key=lambda r: (r["partition"], r["log_offset"], r["index"])):
@@ -194,10 +155,10 @@ def _in_order(left: Left, published: _Published) -> Iterator[str]:
     for topic in (topics.BOOKING, topics.CLAIM):
         highest: dict[int, tuple[int, ...]] = {}
         for record in left.logs[topic.name]:
-            position = tuple(map(int, _id(record).split("-")))
+            position = tuple(map(int, id_of(record).split("-")))
             if position > highest.get(record.partition, ()):
                 highest[record.partition] = position
-                seen[topic.name, record.partition].append((_id(record), record.value or b""))
+                seen[topic.name, record.partition].append((id_of(record), record.value or b""))
     for line in sorted(decided.keys() | seen.keys()):
         if decided[line] != seen[line]:
             first = next(
@@ -207,7 +168,7 @@ def _in_order(left: Left, published: _Published) -> Iterator[str]:
             yield f"{line[0]}/{line[1]}: decided and published differ, first at {str(first)[:600]}"
 
 
-def _folded(left: Left, published: _Published) -> Iterator[str]:
+def _folded(left: Left, published: Published) -> Iterator[str]:
     """I6: what matching keeps is what its decisions come to."""
     tables = left.tables["matching"]
     bookings = {row["request_id"]: row for row in tables["booking"]}
@@ -254,7 +215,7 @@ def _reserved(tables: Mapping[str, Rows], last: Mapping[str, Any], bookings: Map
         yield "a hold's timer is of no booking"
 
 
-def _limited(left: Left, _: _Published) -> Iterator[str]:
+def _limited(left: Left, _: Published) -> Iterator[str]:
     """R3: no venue has more sessions of an offer than it may, nor two at one time unless it says so."""
     most = rules.book().named(rules.RULES_NAME).limits
     assert most is not None
@@ -276,8 +237,27 @@ def _limited(left: Left, _: _Published) -> Iterator[str]:
 
 def _revised(left: Left) -> set[str]:
     """Slots whose session was moved."""
-    events: list[Any] = [one.event for one in _decoded(topics.OFFER, left.logs[topics.OFFER.name])]
+    events: list[Any] = [one.event for one in decoded(topics.OFFER, left.logs[topics.OFFER.name])]
     return {one.slot_id for one in events if one.type == "session-revised" and one.starts_at is not None}
+
+
+def _answered(left: Left, published: Published) -> Iterator[str]:
+    """R5: who wants holds accepted for it has each answered at once; only a fault may leave that to the sweeper."""
+    if not left.faultless:
+        return
+    wanted = [row["request_id"] for row in left.tables["matching"]["request"] if row["auto_accept"]]
+    for request in wanted:
+        events: list[Any] = [received.event for received in published.by_request.get(request, ())]
+        for event, following in zip(events, [*events[1:], None], strict=True):
+            if event.outcome != "promoted" or not isinstance(event.hold_until, str):
+                continue
+            took = math.inf if following is None else _seconds_between(event.decided_at, following.decided_at)
+            if took > ANSWERED_S:
+                yield f"{request} was promoted, its venue wants that accepted, and it was answered after {took:.1f} s"
+
+
+def _seconds_between(one: str, other: str) -> float:
+    return (datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds()
 
 
 def _organizations(left: Left) -> Iterator[str]:
@@ -299,82 +279,13 @@ def _organizations(left: Left) -> Iterator[str]:
             yield f"organization {event.organization_id} is not kept as told"  # type: ignore[attr-defined]
 
 
-_NAMED = ("recipient_id", "kind", "source_topic", "source_id")
-"""What makes a notification the one that is owed."""
-
-
-def _notified(left: Left, published: _Published) -> Iterator[str]:
-    """I7: for each decision, who is owed a notification has it, once; and it is told of, once and in order."""
-    if not left.notify:
-        return
-    inbox = {row["notification_id"]: row for row in left.tables["notify"]["inbox"]}
-    expected = {(n.recipient_id, n.kind, n.source.topic, n.source.id): n for n in _owed(left, published)}
-    kept = Counter(tuple(row[name] for name in _NAMED) for row in inbox.values())
-    yield from (f"{at} is in the inbox {count} times" for at, count in kept.items() if count > 1)
-    for named, notice in expected.items():
-        if named not in kept:
-            yield f"{notice.recipient_id} was never told: {notice.kind} of {notice.subject_id} ({notice.source.id})"
-    for row in inbox.values():
-        of_decision = row["kind"].startswith(("booking-", "claim-")) or row["kind"] == "demand-claimed"
-        if of_decision and tuple(row[name] for name in _NAMED) not in expected:
-            yield f"{row['recipient_id']} was told of nothing: {row['kind']} ({row['source_id']})"
-    positions = Counter((row["recipient_id"], row["position"]) for row in inbox.values())
-    yield from (f"two notifications have one position: {at}" for at, count in positions.items() if count > 1)
-    told: dict[int, int] = {}
-    ids: Counter[str] = Counter()
-    for record in left.logs[topics.NOTIFICATION.name]:
-        position = int(_id(record).rpartition("-")[2])
-        if position > told.get(record.partition, 0):
-            told[record.partition] = position
-            ids[json.loads(record.value or b"{}")["notification_id"]] += 1
-    yield from (f"{id_} was told of {count} times" for id_, count in ids.items() if count > 1)
-    yield from (f"{id_} is in the inbox and nobody was told" for id_ in inbox if id_ not in ids)
-
-
-def _owed(left: Left, published: _Published) -> Iterator[Any]:
-    known = Known(sessions=_sessions(left.logs[topics.OFFER.name]), claims=_claims(left.logs[topics.DEMAND.name]))
-    for record, received in published.kept.values():
-        topic = topics.CLAIM if received.event.type.startswith("claim") else topics.BOOKING
-        if subject_elsewhere(received.event) is not None:
-            source: Source = _source(topic, record, received)
-            yield from owed(received.event, source, known)
-
-
-def _sessions(records: Iterable[Record]) -> dict[str, Session]:
-    found = {}
-    for received in _decoded(topics.OFFER, records):
-        if received.event.type == "session-opened":
-            event: Any = received.event
-            found[event.slot_id] = Session(event.venue_name, event.starts_at, event.venue_name, event.offer_id)
-    return found
-
-
-def _claims(records: Iterable[Record]) -> dict[str, Claim]:
-    return {
-        received.event.claim_id: Claim(received.event.venue_id, "", "", received.event.provider_name)  # type: ignore[attr-defined]
-        for received in _decoded(topics.DEMAND, records)
-        if received.event.type == "demand-claim-requested"
-    }
-
-
-def _decoded(topic: topics.Topic, records: Iterable[Record]) -> Iterator[Received]:
-    for record in records:
-        try:
-            yield codec.decode(topic, record.key, record.value, record.headers)
-        except codec.Undecodable:
-            continue
-
-
-def _id(record: Record) -> str:
-    return next((value for name, value in record.headers if name == "ce_id"), b"").decode()
-
-
 _INVARIANTS = (
     ("I1 replay", _replayed),
     ("I3 promises", _promised),
     ("I5 stream", _in_order),
     ("I6 read models", _folded),
     ("R3 limits", _limited),
-    ("I7 notifications", _notified),
+    ("R5 answers", _answered),
+    ("I7 notifications", notified),
     ("I4 progress", _progressed),
 )

@@ -13,6 +13,8 @@ CALM_AT = 17.0
 TOWNS = ("杨舍镇", "大新镇", "凤凰镇")
 VENUES = tuple(f"v{number}" for number in range(1, 10))
 TOWN_OF = {venue: TOWNS[number % len(TOWNS)] for number, venue in enumerate(VENUES)}
+DATABASE = "database"
+"""Whose clock goes wrong, where it is no process's: the databases', against the broker's."""
 PROVIDER, CENTER = "provider", "center"
 
 
@@ -66,7 +68,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong at `at` for `lasts` seconds; `who` is a process or a topic, `amount` how much."""
+    """Something that goes wrong at `at` for `lasts` seconds, by so much an `amount`.
+
+    `who` is a process, a topic or the database.
+    """
 
     at: float
     kind: str
@@ -295,6 +300,8 @@ def _fault(rng: random.Random, names: list[str]) -> Fault:
         longest = CALM_AT - at
     elif kind == "clock":
         amount = rng.choice((-3600.0, -5.0, -0.7, 0.7, 5.0, 3600.0))
+        if abs(amount) < 60.0 and rng.random() < 0.3:
+            who = DATABASE
     elif kind in ("lag", "leaderless"):
         who = rng.choice(("slot-log", "booking", "booking", "offer", "organization", "claim", "demand", "notification"))
         lasts = rng.choice((rng.uniform(0.3, 4.0), rng.uniform(5.2, 9.0)))

@@ -9,6 +9,8 @@ from typing import Any
 from youai_matching.rule_files import RuleBook
 
 RULES_NAME = "simulated"
+WINDOW_S = 2.5
+"""How long a draw's window is open."""
 _BASE = "2027-01"
 
 
@@ -20,7 +22,7 @@ def folder() -> Path:
     place = Path(holder.name)
     rules: dict[str, Any] = json.loads(RuleBook.file(_BASE))
     rules["name"] = RULES_NAME
-    rules["draw"] = {"window_ms": 2_500}
+    rules["draw"] = {"window_ms": int(WINDOW_S * 1000)}
     rules["town_shares"] = {"until_ms_before": 15_000}
     rules["queue"] = {"most_passes": 1, "kept_until_ms_before": 6_000}
     rules["hold"] |= {

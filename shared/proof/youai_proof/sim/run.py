@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -20,11 +20,10 @@ def seeds(numbers: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
     return _told([{"seeds": list(numbers[start::jobs])} for start in range(min(jobs, len(numbers)))])
 
 
-def mutants(names: Sequence[str], numbers: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
-    """What became of each mutant, as it comes: `mutant`, `tried`, and of the seed that broke what `seeds` tells."""
-    return _told(
-        [{"mutants": list(names[start::jobs]), "seeds": list(numbers)} for start in range(min(jobs, len(names)))]
-    )
+def mutants(wanted: Mapping[str, Sequence[int]], jobs: int) -> Iterator[dict[str, Any]]:
+    """What became of each mutant on its seeds, as it comes: `mutant`, `tried`, and of the last what `seeds` tells."""
+    given = [(name, list(numbers)) for name, numbers in wanted.items()]
+    return _told([{"mutants": dict(given[start::jobs])} for start in range(min(jobs, len(given)))])
 
 
 def _told(given: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -16,8 +16,9 @@ from youai_proof.sim import databases, programs, rules, seams
 from youai_proof.sim.clients import Clients
 from youai_proof.sim.databases import Databases
 from youai_proof.sim.injector import Injector
-from youai_proof.sim.invariants import Broken, Left, check
+from youai_proof.sim.invariants import Broken, check
 from youai_proof.sim.kafka import Kafka
+from youai_proof.sim.left import Left
 from youai_proof.sim.loop import PROCESS, Deadlock, SimLoop
 from youai_proof.sim.plan import CALM_AT, Plan
 from youai_proof.sim.programs import Program
@@ -291,4 +292,5 @@ class World:
             odd=self.odd,
             gaps=self.gaps,
             stopped=self.stopped,
+            faultless=not self.plan.faults,
         )
