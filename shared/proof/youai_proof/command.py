@@ -49,6 +49,17 @@ def mutants(
 
 
 @app.command()
+def faust(
+    home: Annotated[Path | None, typer.Option("--home", help="A stack that runs (default: stores of its own).")] = None,
+    file: JsonOption = None,
+) -> None:
+    """Stock Faust's take beside a lane of ours: an exception in the body, and a worker that was frozen."""
+    from youai_proof.beside.command import beside
+
+    beside(home, file)
+
+
+@app.command()
 def chaos(
     faults: Annotated[
         list[str] | None, typer.Option("--fault", metavar="NAME", help="This fault alone; may be repeated.")
