@@ -1,7 +1,7 @@
 """Rounds of drains: each case sized by a first drain, then all cases one after the other, round by round."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from youai_stack.errors import StackError
@@ -13,7 +13,7 @@ from youai_bench.system import Drained, System
 from youai_bench.systems.catalogue import Case
 from youai_bench.work import Work
 
-_SPARE = 1.2
+_SPARE = 1.25
 """How much longer than the shortest drain a round is made: a machine is not always as busy."""
 MOST_RECORDS = 2_000_000
 
@@ -32,89 +32,100 @@ class Size:
 
 @dataclass
 class Measured:
-    """A case's drains: decisions a second and CPU seconds by process, round by round."""
+    """A case's drains, round by round: decisions, seconds, and CPU seconds by process."""
 
     case: Case
     work: Work
-    rates: list[float] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     cpu: list[dict[str, float]] = field(default_factory=list)
 
+    @property
+    def rates(self) -> list[float]:
+        """Decisions a second."""
+        return [requests / seconds for requests, seconds in zip(self.requests, self.seconds, strict=True)]
 
-async def measure(
-    ground: Ground,
-    cases: Sequence[Case],
-    systems: dict[str, System],
-    size: Size,
-    tell: Callable[[str], None],
-    *,
-    waitlist: bool = False,
-) -> dict[str, Measured]:
-    """All cases, interleaved. Raises CheckFailed where one does what it must not, StackError where one cannot run."""
-    found: dict[str, Measured] = {}
-    for case in cases:
-        found[case.name] = await _sized(ground, case, systems[case.system], size, tell, waitlist)
-    for number in range(1, size.rounds + 1):
+    def add(self, drained: Drained) -> None:
+        """Note a round."""
+        self.requests.append(self.work.requests)
+        self.seconds.append(drained.seconds)
+        self.cpu.append(drained.cpu)
+
+
+@dataclass
+class Bench:
+    """The cases under measure. `found` has who passed every check so far, `failed` why the others have no figure."""
+
+    ground: Ground
+    systems: Mapping[str, System]
+    size: Size
+    tell: Callable[[str], None]
+    waitlist: bool = False
+    found: dict[str, Measured] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    async def measure(self, cases: Sequence[Case]) -> None:
+        """All cases, interleaved; one that fails is left out from there on, and the others go on."""
+        ready: set[str] = set()
         for case in cases:
-            await _round(ground, found[case.name], systems[case.system], size, tell, number)
-    return found
+            await self._guarded(case, self._sized(case, ready))
+        for number in range(1, self.size.rounds + 1):
+            for case in [case for case in cases if case.name in self.found]:
+                await self._guarded(case, self._round(self.found[case.name], number))
 
+    async def _guarded(self, case: Case, step: Awaitable[None]) -> None:
+        try:
+            await step
+        except (CheckFailed, StackError) as error:
+            self.found.pop(case.name, None)
+            self.failed[case.name] = str(error)
+            self.tell(f"{case.name} has no figure: {error}")
 
-async def _sized(
-    ground: Ground, case: Case, system: System, size: Size, tell: Callable[[str], None], waitlist: bool
-) -> Measured:
-    """A first drain, which also warms; then the work that takes as long as a round is to take."""
-    work = works.make(case.work, case.first, waitlist=waitlist)
-    while (drained := await _drain(ground, case, system, work)).seconds < size.shortest_s / 3:
-        work = works.make(case.work, records_for(work.records / drained.seconds / 2, size), waitlist=waitlist)
-    tell(f"{case.name}: a first drain of {work.records:,} records took {drained.seconds:.2f} s")
-    return Measured(case, works.make(case.work, records_for(work.records / drained.seconds, size), waitlist=waitlist))
+    async def _sized(self, case: Case, ready: set[str]) -> None:
+        """Prepare; a first drain, which also warms; then the work that takes as long as a round is to take."""
+        if case.system not in ready:
+            self.tell(f"{case.system}: prepares")
+            await self.systems[case.system].prepare(self.ground)
+            ready.add(case.system)
+        work = self._work(case, case.first)
+        while (drained := await self._drain(case, work)).seconds < self.size.shortest_s / 4:
+            work = self._work(case, records_for(work.records / drained.seconds / 2, self.size))
+        self.tell(f"{case.name}: a first drain of {work.records:,} records took {drained.seconds:.2f} s")
+        records = records_for(work.records / drained.seconds, self.size)
+        self.found[case.name] = Measured(case, self._work(case, records))
+
+    def _work(self, case: Case, records: int) -> Work:
+        return works.make(case.work, records, waitlist=self.waitlist or case.waitlist)
+
+    async def _round(self, measured: Measured, number: int) -> None:
+        """A drain that lasts long enough; one that does not is done again with more."""
+        case = measured.case
+        while (drained := await self._drain(case, measured.work)).seconds < self.size.shortest_s:
+            if measured.work.records >= MOST_RECORDS:
+                break
+            records = records_for(measured.work.records / drained.seconds, self.size)
+            self.tell(f"{case.name}: {drained.seconds:.2f} s is too short; {records:,} records from now on")
+            measured.work = self._work(case, records)
+        measured.add(drained)
+        cpu = ", ".join(f"{name} {taken:.1f}" for name, taken in drained.cpu.items())
+        self.tell(f"round {number}: {case.name}: {measured.rates[-1]:,.0f}/s ({drained.seconds:.2f} s; CPU s: {cpu})")
+
+    async def _drain(self, case: Case, work: Work) -> Drained:
+        system = self.systems[case.system]
+        await system.fill(work)
+        try:
+            await self.ground.settle()
+            drained = await system.drain()
+            found = await system.outcomes()
+        finally:
+            await system.clear()
+        if found is not None and (faults := check(work, system.ordered_by, found)):
+            raise CheckFailed(f"{case.name} fails the check: {'; '.join(faults)}.")
+        return drained
 
 
 def records_for(rate: float, size: Size) -> int:
     """How many records last long enough at so many a second, rounded up to two digits."""
     wanted = rate * size.shortest_s * _SPARE
-    step: int = 10 ** max(2, math.floor(math.log10(wanted)) - 1)
+    step: int = 10 ** max(0, math.floor(math.log10(wanted)) - 1)
     return min(MOST_RECORDS, math.ceil(wanted / step) * step)
-
-
-async def _round(
-    ground: Ground, measured: Measured, system: System, size: Size, tell: Callable[[str], None], number: int
-) -> None:
-    """A drain that lasts long enough; one that does not is done again with more, and so are the ones before it."""
-    case = measured.case
-    while True:
-        drained = await _drain(ground, case, system, measured.work)
-        if drained.seconds >= size.shortest_s or measured.work.records >= MOST_RECORDS:
-            break
-        records = records_for(measured.work.records / drained.seconds, size)
-        tell(f"{case.name}: {drained.seconds:.2f} s is too short; {records:,} records from now on")
-        measured.work = works.make(case.work, records, waitlist=measured.work.waitlist)
-    measured.rates.append(measured.work.requests / drained.seconds)
-    measured.seconds.append(drained.seconds)
-    measured.cpu.append(drained.cpu)
-    cpu = ", ".join(f"{name} {taken:.1f}" for name, taken in drained.cpu.items())
-    tell(f"round {number}: {case.name}: {measured.rates[-1]:,.0f}/s ({drained.seconds:.2f} s; CPU s: {cpu})")
-
-
-async def _drain(ground: Ground, case: Case, system: System, work: Work) -> Drained:
-    await system.fill(work)
-    try:
-        await ground.settle()
-        drained = await system.drain()
-        found = await system.outcomes()
-        if found is not None and (faults := check(work, system.ordered_by, found)):
-            raise CheckFailed(f"{case.name} fails the check: {'; '.join(faults)}.")
-        return drained
-    finally:
-        await system.clear()
-
-
-async def prepare(systems: dict[str, System], ground: Ground, tell: Callable[[str], None]) -> None:
-    """Prepare all. Raises StackError, with the system's name."""
-    for name, system in systems.items():
-        tell(f"{name}: prepares")
-        try:
-            await system.prepare(ground)
-        except StackError as error:
-            raise StackError(f"{name}: {error}") from error

@@ -40,7 +40,7 @@ def figures(measured: Mapping[str, Measured]) -> dict[str, dict[str, Any]]:
             },
             "seconds": [round(taken, 3) for taken in one.seconds],
             "cpu_s": _cpu(one),
-            "cpu_us_per_decision": round(sum(_cpu(one).values()) / one.work.requests * 1e6, 2),
+            "cpu_us_per_decision": round(median(_each(one)), 2),
         }
         for name, one in measured.items()
     }
@@ -50,6 +50,13 @@ def _cpu(measured: Measured) -> dict[str, float]:
     """CPU seconds of a round by process, the mean of all rounds."""
     names = measured.cpu[0]
     return {name: round(mean(taken.get(name, 0.0) for taken in measured.cpu), 2) for name in names}
+
+
+def _each(measured: Measured) -> list[float]:
+    """CPU microseconds a decision, of all processes together, round by round."""
+    return [
+        sum(taken.values()) / requests * 1e6 for taken, requests in zip(measured.cpu, measured.requests, strict=True)
+    ]
 
 
 def show(console: Console, measured: Mapping[str, Measured]) -> None:

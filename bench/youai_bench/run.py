@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -16,7 +17,7 @@ from youai_stack.home import Home
 
 from youai_bench import report
 from youai_bench.ground import Ground
-from youai_bench.measure import CheckFailed, Measured, Size, measure, prepare
+from youai_bench.measure import Bench, Size
 from youai_bench.systems.catalogue import CASES, SYSTEMS, Case
 from youai_bench.work import NAMES
 
@@ -26,8 +27,8 @@ _WIDTH = 150
 
 
 def bench(*, quick: bool, only: Sequence[str], work: str, waitlist: bool, file: Path | None, home: Path | None) -> None:
-    """Measure, print and write. Raises StackError where nothing can be measured, Exit(1) where a check fails."""
-    cases = _chosen(only, work)
+    """Measure, print and write. Raises StackError where nothing is measured, Exit(1) where a system has no figure."""
+    cases = _chosen(only, work, quick=quick)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
@@ -38,28 +39,39 @@ def bench(*, quick: bool, only: Sequence[str], work: str, waitlist: bool, file: 
 
     folder = home or Path(tempfile.mkdtemp(prefix="youai-bench-"))
     ground = Ground(Home(folder), tell=tell)
+    systems = {name: SYSTEMS[name]() for name in dict.fromkeys(case.system for case in cases)}
+    measured = Bench(ground, systems, _QUICK if quick else _FULL, tell, waitlist)
     try:
-        measured = asyncio.run(_run(ground, cases, _QUICK if quick else _FULL, waitlist))
-    except CheckFailed as error:
-        console.print(str(error), markup=False)
-        raise typer.Exit(1) from error
+        asyncio.run(_run(measured, cases))
     finally:
         if home is None:
             _remove(ground.home)
-    report.show(console, measured)
+    report.show(console, measured.found)
+    for said in measured.failed.values():
+        console.print(said, markup=False, soft_wrap=True)
     if file is not None:
-        found = {"quick": quick, "ratios": report.ratios(measured), "systems": report.figures(measured)}
+        found = {
+            "quick": quick,
+            "cores": os.cpu_count(),
+            "seconds": round(time.monotonic() - begun),
+            "ratios": report.ratios(measured.found),
+            "systems": report.figures(measured.found),
+            "failed": measured.failed,
+        }
         file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if measured.failed:
+        raise typer.Exit(1)
 
 
-def _chosen(only: Sequence[str], work: str) -> list[Case]:
-    """The cases asked for: by their own name, their system's, or the beginning of it (`limit`)."""
+def _chosen(only: Sequence[str], work: str, *, quick: bool) -> list[Case]:
+    """The cases asked for: by their own name or their system's, or `limits`; without names those of the whole bench."""
     unknown = [name for name in only if not any(_is_named(case, name) for case in CASES)]
     if unknown:
         raise StackError(f"There is no system {', '.join(unknown)}: there are {', '.join(c.name for c in CASES)}.")
     if work and work not in NAMES:
         raise StackError(f"There is no work {work}: there are {', '.join(NAMES)}.")
-    cases = [case for case in CASES if not only or any(_is_named(case, name) for name in only)]
+    whole = [case for case in CASES if case.quick or not quick]
+    cases = [case for case in CASES if any(_is_named(case, name) for name in only)] if only else whole
     if not work:
         return cases
     by_system = {case.system: replace(case, name=case.system, work=work) for case in cases}
@@ -70,17 +82,15 @@ def _is_named(case: Case, name: str) -> bool:
     return name in (case.name, case.system) or (name == "limits" and case.system.startswith("limit"))
 
 
-async def _run(ground: Ground, cases: Sequence[Case], size: Size, waitlist: bool) -> dict[str, Measured]:
-    systems = {name: SYSTEMS[name]() for name in dict.fromkeys(case.system for case in cases)}
+async def _run(bench: Bench, cases: Sequence[Case]) -> None:
     try:
-        await ground.open()
-        ground.tell("broker and database are up")
-        await prepare(systems, ground, ground.tell)
-        return await measure(ground, cases, systems, size, ground.tell, waitlist=waitlist)
+        await bench.ground.open()
+        bench.tell("broker and database are up")
+        await bench.measure(cases)
     finally:
-        for system in systems.values():
+        for system in bench.systems.values():
             await system.close()
-        await ground.close()
+        await bench.ground.close()
 
 
 def _remove(home: Home) -> None:

@@ -22,6 +22,9 @@ class Case:
     system: str
     work: str
     first: int = 20_000
+    waitlist: bool = False
+    quick: bool = True
+    """Whether `--quick` measures it."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,20 @@ SYSTEMS: dict[str, Callable[[], System]] = {
     "limit_read": Read,
 }
 CASES = (
-    Case("youai", "youai", "uniform"),
-    Case("youai_one_slot", "youai", "one-slot"),
-    Case("youai_one_partition", "youai", "one-partition"),
-    Case("row_lock_hot_slot", "row_lock", "one-slot", first=1_000),
-    Case("stored_procedure", "stored_procedure", "uniform"),
-    Case("stock_faust", "stock_faust", "uniform", first=5_000),
-    Case("confluent_loop", "confluent_loop", "uniform"),
+    Case("youai", "youai", "uniform", first=40_000),
+    Case("limit_copy", "limit_copy", "uniform", first=100_000),
+    Case("confluent_loop", "confluent_loop", "uniform", first=40_000),
     Case("kafka_streams", "kafka_streams", "uniform", first=100_000),
-    Case("redis_lua_pipelined", "redis_lua_pipelined", "uniform"),
-    Case("redis_lua", "redis_lua", "uniform"),
-    Case("limit_copy", "limit_copy", "uniform"),
-    Case("limit_read", "limit_read", "uniform"),
+    Case("redis_lua_pipelined", "redis_lua_pipelined", "uniform", first=40_000),
+    Case("stored_procedure", "stored_procedure", "uniform"),
+    Case("stock_faust", "stock_faust", "uniform", first=10_000),
+    Case("youai_one_slot", "youai", "one-slot", first=40_000),
+    Case("row_lock_hot_slot", "row_lock", "one-slot", first=1_000),
+    Case("youai_one_partition", "youai", "one-partition", first=40_000),
+    Case("limit_read", "limit_read", "uniform", first=300_000),
+    Case("youai_zipf", "youai", "zipf", first=40_000, quick=False),
+    Case("youai_waitlist", "youai", "uniform", first=40_000, waitlist=True, quick=False),
+    Case("redis_lua", "redis_lua", "uniform", quick=False),
 )
 RATIOS = (
     Ratio("vs_kafka_streams", "youai", "kafka_streams", 3.0),

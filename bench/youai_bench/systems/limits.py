@@ -42,7 +42,7 @@ class Copy:
 
     async def fill(self, work: Work) -> None:
         if work.key not in self._chunks:
-            self._chunks[work.key] = await self._rows(work)
+            self._chunks = {work.key: await self._rows(work)}
         self._work = work
         self._dsn = await self._ground.make_database("bench_copy", youai.TEMPLATE)
         self._connections = [await asyncpg.connect(self._dsn) for _ in range(CONNECTIONS)]

@@ -7,13 +7,16 @@ from rich.console import Console
 from youai_bench import report
 from youai_bench import work as works
 from youai_bench.measure import Measured, Size, records_for
+from youai_bench.system import Drained
 from youai_bench.systems.catalogue import CASES, RATIOS, SYSTEMS, Case
 
 
 def measured(name: str, *rates: float) -> Measured:
     """A case with these rates."""
-    cpu = [{"broker": 1.0, "worker": 2.0} for _ in rates]
-    return Measured(Case(name, name, "uniform"), works.make("uniform", 100), list(rates), [3.0 for _ in rates], cpu)
+    found = Measured(Case(name, name, "uniform"), works.make("uniform", 100))
+    for rate in rates:
+        found.add(Drained(found.work.requests / rate, {"broker": 1.0, "worker": 2.0}))
+    return found
 
 
 def test_a_ratio_is_of_one_round_each() -> None:
