@@ -73,9 +73,14 @@ class Deciding:
             batch.moved[slot.slot_id, request.request_id] = request
         self._following[at.partition] = at.offset + 1
 
+    def take_out(self) -> list[store.Batch]:
+        """All that was decided since the last time, to be written."""
+        batches, self._batches = list(self._batches.values()), {}
+        return batches
+
     async def write(self, connection: Connection) -> list[Event]:
         """Commit all that was taken since the last time, with how far the log was read; the events to be published."""
-        batches, self._batches = list(self._batches.values()), {}
+        batches = self.take_out()
         async with connection.transaction():
             await store.write(connection, batches)
             await connection.execute(
@@ -84,10 +89,11 @@ class Deciding:
                 list(self._following),
                 list(self._following.values()),
             )
-        return list(_events(batches))
+        return list(events(batches))
 
 
-def _events(batches: Sequence[store.Batch]) -> Iterator[Event]:
+def events(batches: Sequence[store.Batch]) -> Iterator[Event]:
+    """The decisions of batches, in their order, as records to be published."""
     for batch in batches:
         for row in batch.decisions:
             event = row.decided.event

@@ -73,6 +73,7 @@ def fill(bootstrap: str, topic: str, work: Work) -> Log:
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
+            "log_level": 3,  # a broker that is just up lets the first request for a producer's id wait: no news
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 20,
