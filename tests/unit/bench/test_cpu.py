@@ -12,8 +12,6 @@ subprocess.run([sys.executable, '-S', '-c', {_BURN!r}])
 print('.', flush=True)
 input()
 """
-    f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {_BURN!r}]); print('.', flush=True); input()"
-)
 
 
 def test_a_meter_counts_children_that_are_gone() -> None:
