@@ -16,9 +16,10 @@ TOOLS = ("bash", "cat", "cut", "sha256sum", "readlink", "dirname", "mkdir", "gre
 def clone(tmp_path: Path) -> Path:
     """A clone in a path with a space and Chinese in it, and a `bin` with nothing but the basic tools."""
     root = tmp_path / "友 爱"
-    for folder in ("shared/a", "services/b", "bin"):
+    for folder in ("shared/a", "services/b", "bench", "bin"):
         (root / folder).mkdir(parents=True)
-    for name in ("uv.lock", "pyproject.toml", "shared/a/pyproject.toml", "services/b/pyproject.toml"):
+    packages = ("shared/a", "services/b", "bench")
+    for name in ("uv.lock", "pyproject.toml", *(f"{package}/pyproject.toml" for package in packages)):
         (root / name).write_text("")
     shutil.copy(ROOT / "youai", root / "youai")
     for tool in TOOLS:
@@ -90,11 +91,12 @@ def test_a_ready_environment_is_entered_at_once(clone: Path) -> None:
     python(clone, "../.venv/bin/python", 'echo "$YOUAI_DOWNLOAD_SECONDS|$*"')
     line = next(text for text in (clone / "youai").read_text().splitlines() if text.startswith("UV_VERSION="))
     version = line.partition("=")[2]
-    shell = f'cd "{clone}"; (cat uv.lock pyproject.toml shared/*/pyproject.toml services/*/pyproject.toml;'
-    shell += f' echo "{os.path.realpath(clone)} {version}") | sha256sum'
+    shell = f'cd "{clone}"; (cat uv.lock pyproject.toml shared/*/pyproject.toml services/*/pyproject.toml'
+    shell += f' bench/pyproject.toml; echo "{os.path.realpath(clone)} {version}") | sha256sum'
     stamp = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout.split()[0]
     (clone / ".venv" / ".youai-stamp").write_text(f"{stamp} base\n")
     shown = run(clone, "status", "--json")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "0|-P -m youai_stack status --json\n", "")
-    # The tests need more than that: this environment will not do, and nothing here can make another.
+    # Tests and bench need more than that: this environment will not do, and nothing here can make another.
     assert run(clone, "test").returncode == 1
+    assert run(clone, "bench", "--quick").returncode == 1
