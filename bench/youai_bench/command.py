@@ -30,3 +30,27 @@ def bench(
 
         names = [name for name in only.split(",") if name]
         run.bench(quick=quick, only=names, work=work, waitlist=waitlist, file=file, home=home)
+
+
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Smaller sizes, said plainly; some minutes instead of many.")
+]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder for the stores (default: a new one, removed at the end).")
+]
+
+
+@app.command()
+def latency(quick: QuickOption = False, file: JsonOption = None, home: HomeOption = None) -> None:
+    """Measure how long a request waits for its decision (an open loop), in a step too, and what the door costs."""
+    from youai_bench.latency import run
+
+    run.latency(quick=quick, file=file, home=home)
+
+
+@app.command()
+def growth(quick: QuickOption = False, file: JsonOption = None, home: HomeOption = None) -> None:
+    """Measure what grows with history, slots, queue and partitions; memory; and how a killed worker comes back."""
+    from youai_bench.growth import run
+
+    run.growth(quick=quick, file=file, home=home)

@@ -37,12 +37,17 @@ class _Held(AIOKafkaConsumer):  # type: ignore[misc]
             consumer.resume(*consumer.assignment())
 
 
-def main() -> None:
-    """Run the worker until SIGTERM."""
+def rename_topics() -> None:
+    """Tell the contracts of this process the bench's topics."""
     partitions = int(os.environ[PARTITIONS])
     for topic, variable in ((topics.SLOT_LOG, SLOT_LOG), (topics.BOOKING, BOOKING)):
         object.__setattr__(topic, "name", os.environ[variable])
         object.__setattr__(topic, "partitions", partitions)
+
+
+def main() -> None:
+    """Run the worker until SIGTERM."""
+    rename_topics()
     defaults = Lane.__init__.__kwdefaults__
     assert defaults is not None
     defaults["consumer_factory"] = _consumer

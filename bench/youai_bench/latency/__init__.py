@@ -1,0 +1,1 @@
+"""`youai bench latency`: how long a request waits for its decision, and what the door costs."""
