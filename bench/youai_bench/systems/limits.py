@@ -8,8 +8,10 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from youai_stack.errors import StackError
 
 from youai_bench import reading
+from youai_bench import work as works
 from youai_bench.cpu import Meter
 from youai_bench.deciding import Deciding
 from youai_bench.ground import Ground
@@ -19,15 +21,18 @@ from youai_bench.work import Work
 
 CONNECTIONS = 4
 ROWS_AT_ONCE = 5_000
-"""Records whose rows share a transaction: as in the engine."""
+"""Records whose rows share a transaction, or about so many: as in the engine."""
+_DECIDED = 4 * ROWS_AT_ONCE
 TABLES = ("receipt", "decision", "booking")
 _FILLED = "bench_filled"
+_NEAR = 0.01
+"""How many more or fewer rows a copy may have than the work has requests, as a share."""
 
 
 class Copy:
     """Rows of a decided log, ready as the server's own binary, copied by CONNECTIONS into tables with all indexes.
 
-    Each transaction has what ROWS_AT_ONCE records came to, and is committed as durably as the engine's.
+    Each transaction has what about ROWS_AT_ONCE records came to, and is committed as durably as the engine's.
     """
 
     name = "limit_copy"
@@ -48,21 +53,28 @@ class Copy:
         self._connections = [await asyncpg.connect(self._dsn) for _ in range(CONNECTIONS)]
 
     async def _rows(self, work: Work) -> list[tuple[bytes, ...]]:
-        """What the work's decided log is in the tables, in chunks of a transaction each."""
-        log = await self._ground.log(work)
+        """Rows as the work's decided log has them, in chunks of a transaction each.
+
+        Some thousand records are decided, and what came of them is taken several times, each time under other ids and
+        offsets: to decide them all would take much longer than what is measured.
+        """
+        times = max(1, round(work.records / _DECIDED))
+        part = works.make(work.name, work.records // times, waitlist=work.waitlist, seed=work.seed)
+        log = await self._ground.log(part)
         dsn = await self._ground.make_database(_FILLED, youai.TEMPLATE)
         connection = await asyncpg.connect(dsn)
         try:
             deciding = Deciding()
-            for number, record in enumerate(reading.records(self._ground.bootstrap, log.topic, work.partitions), 1):
+            for number, record in enumerate(reading.records(self._ground.bootstrap, log.topic, part.partitions), 1):
                 deciding.take(record)
                 if number % ROWS_AT_ONCE == 0:
                     await deciding.write(connection)
             await deciding.write(connection)
+            columns = {table: await _columns(connection, table) for table in TABLES}
             return [
-                await _chunk(connection, partition, start, min(start + ROWS_AT_ONCE, end))
+                await _chunk(connection, columns, time, partition, end * time)
+                for time in range(times)
                 for partition, end in enumerate(log.ends)
-                for start in range(0, end, ROWS_AT_ONCE)
             ]
         finally:
             await connection.close()
@@ -76,6 +88,9 @@ class Copy:
         return Drained(time.perf_counter() - begun, meter.stop())
 
     async def outcomes(self) -> Outcomes | None:
+        rows = await self._connections[0].fetchval("SELECT count(*) FROM booking")
+        if abs(rows - self._work.requests) > self._work.requests * _NEAR:
+            raise StackError(f"{self.name} copied {rows} bookings, not {self._work.requests}.")
         return None
 
     async def clear(self) -> None:
@@ -87,17 +102,33 @@ class Copy:
         self._chunks.clear()
 
 
+async def _columns(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> str:
+    """What to select of a table, so that its rows come under offsets and ids of their own each time."""
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped"
+        " ORDER BY attnum",
+        table,
+    )
+    other = {
+        "log_offset": "log_offset + $2",
+        "original": "original + $2",
+        "request_id": "'booking-' || md5(request_id || $3)",
+        "record_id": "'booking-' || md5(record_id || $3)",
+    }
+    return ", ".join(other.get(row["attname"], row["attname"]) for row in rows)
+
+
 async def _chunk(
-    connection: "asyncpg.Connection[asyncpg.Record]", partition: int, start: int, end: int
+    connection: "asyncpg.Connection[asyncpg.Record]", columns: dict[str, str], time: int, partition: int, shift: int
 ) -> tuple[bytes, ...]:
+    """The rows of a partition in each table, for the so-manieth time."""
     parts = []
     for table in TABLES:
         parts.append(bytearray())
         await connection.copy_from_query(
-            f"SELECT * FROM {table} WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 ORDER BY log_offset",
-            partition,
-            start,
-            end,
+            f"SELECT {columns[table]} FROM {table} WHERE partition = $1 AND ($2::bigint, $3::text) IS NOT NULL"
+            " ORDER BY log_offset",
+            *(partition, shift, str(time)),
             output=_into(parts[-1]),
             format="binary",
         )
