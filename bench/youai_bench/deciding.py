@@ -70,7 +70,7 @@ class Deciding:
         for index, decided in enumerate(verdict.decisions):
             batch.decisions.append(store.DecisionRow(at.offset, index, slot.slot_id, decided, received.traceparent))
         for request in verdict.changed:
-            batch.moved[slot.slot_id, request.request_id] = request
+            batch.change(slot.slot_id, request, at.offset)
         self._following[at.partition] = at.offset + 1
 
     def take_out(self) -> list[store.Batch]:

@@ -117,11 +117,7 @@ class Decider(Work):
         for index, decided in enumerate(verdict.decisions):
             batch.decisions.append(store.DecisionRow(record.offset, index, slot.slot_id, decided, received.traceparent))
         for request in verdict.changed:
-            key = slot.slot_id, request.request_id
-            if request.offset == record.offset:
-                batch.added[key] = request
-            elif key not in batch.added:
-                batch.moved[key] = request
+            batch.change(slot.slot_id, request, record.offset)
         return verdict.why if verdict.kind == "refused" else ""
 
     async def after_commit(self, partitions: Sequence[int]) -> None:

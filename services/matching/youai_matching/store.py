@@ -117,6 +117,14 @@ class Batch:
     added: dict[tuple[str, str], Request] = field(default_factory=dict)
     moved: dict[tuple[str, str], Request] = field(default_factory=dict)
 
+    def change(self, slot_id: str, request: Request, offset: int) -> None:
+        """Note that the record at `offset` made a request, or changed it."""
+        key = slot_id, request.request_id
+        if request.offset == offset:
+            self.added[key] = request
+        elif key not in self.added:
+            self.moved[key] = request
+
 
 async def published_offset(connection: Connection, partition: int) -> int:
     """Up to where the partition's decisions are on the broker; -1 if none is."""
