@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from youai_contracts.events import EVENTS, Event
+from youai_contracts.events.base import check_shapes
 from youai_contracts.topics import Topic
 
 Headers = Sequence[tuple[str, bytes]]
@@ -100,6 +101,7 @@ def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers:
     try:
         # As text: the decoder checks no UTF-8 in fields that it skips.
         event = _decoders[type_].decode(value.decode())
+        check_shapes(event, value)
         event.check()
     except (msgspec.DecodeError, ValueError) as error:
         raise Undecodable(f"the data are no {type_}: {error}") from error

@@ -1,18 +1,21 @@
 """JSON Schemas: what the classes say, closed for writers, and never demanding more than they did."""
 
 import copy
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from youai_contracts import schemas
+from youai_contracts import codec, schemas
 from youai_contracts.events import EVENTS, ClaimDecision, Decision
 
-from tests.unit.contracts.examples import ALL, EXAMPLES
+from tests.unit.contracts.examples import ALL, EXAMPLES, key_of
 
 Schema = dict[str, Any]
 TYPES = sorted(EVENTS)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
 def validator(schema: Schema) -> Draft202012Validator:
@@ -107,3 +110,58 @@ def parts(schema: Any) -> Iterator[Schema]:
     values = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
     for value in values:
         yield from parts(value)
+
+
+def strings(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all strings in some data."""
+    if isinstance(value, str):
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from strings(inner, (*path, key))
+
+
+def put(data: Any, path: tuple[Any, ...], value: str) -> Any:
+    """The data with another string at a path."""
+    changed = copy.deepcopy(data)
+    at = changed
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_reader_refuses_the_characters_that_the_schema_forbids_and_no_others(type_: str) -> None:
+    """Readers check most of them by all fields at once, and not by the schema's patterns."""
+    cls, schema = EVENTS[type_], schemas.schema(EVENTS[type_])
+    decided = issubclass(cls, Decision | ClaimDecision)
+    data = next(iter(EXAMPLES[type_].values()))
+    for path in strings(data):
+        if (decided and path == ("outcome",)) or data[path[0]] == data.get(cls.topic.key):
+            continue  # the schema says which word it is; the key is compared with the record's
+        old = _at(data, path)
+        if _INSTANT.match(old):
+            continue  # the schema's library takes a date with a line break behind it for one
+        field = validator({**schema["properties"][path[0]], "$defs": schema.get("$defs", {})})
+        for character in ("\0", " ", "\n", "\x1f", "\x7f", "好"):
+            for value in (old + character, character + old[1:]):
+                odd = put(data, path, value)
+                assert _reads(type_, odd) == field.is_valid(odd[path[0]]), (path, value)
+
+
+def _at(data: Any, path: tuple[Any, ...]) -> str:
+    for key in path:
+        data = data[key]
+    assert isinstance(data, str)
+    return data
+
+
+def _reads(type_: str, data: Any) -> bool:
+    value = json.dumps(data).encode()
+    headers = codec.headers(id="a-1", type=type_, source="/test", time="2026-11-24T09:00:00.000Z")
+    try:
+        codec.decode(EVENTS[type_].topic, key_of(type_, data), value, headers)
+    except codec.Undecodable:
+        return False
+    return True
