@@ -38,7 +38,7 @@ class Ratio:
 
 
 SYSTEMS: dict[str, Callable[[], System]] = {
-    "youai": Youai,
+    "youai": lambda: Youai(workers=2),
     "row_lock": RowLock,
     "stored_procedure": StoredProcedure,
     "stock_faust": StockFaust,
