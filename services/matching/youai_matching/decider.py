@@ -1,13 +1,14 @@
 """The decider: the lane on the slot log that decides every record and publishes what it decided, in order."""
 
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from youai_contracts import codec, topics
 from youai_contracts.codec import Received, Undecodable
 from youai_contracts.events import EVENTS, SlotRecord
-from youai_runtime import outbox
+from youai_runtime import metrics, outbox
 from youai_runtime.database import Connection, Pool
 from youai_runtime.kafka import Outgoing, Publisher
 from youai_runtime.work import Record, Work
@@ -16,6 +17,7 @@ from youai_matching import store
 from youai_matching.domain.slot import decide
 from youai_matching.domain.state import At, Slot
 from youai_matching.rule_files import RuleBook
+from youai_matching.rush import DECISIONS, RUSH
 from youai_matching.sources import SERVICE, SOURCE
 
 _Read = tuple[Record, Received | str]
@@ -65,18 +67,21 @@ class Decider(Work):
 
     async def apply_all(self, connection: Connection, batches: Mapping[int, Sequence[Record]]) -> None:
         """Decide everything at hand, partition by partition, and write it together."""
-        read = {partition: [_read(record) for record in batches[partition]] for partition in sorted(batches)}
+        with metrics.stage(self.name, "read"):
+            read = {partition: [_read(record) for record in batches[partition]] for partition in sorted(batches)}
         await self._remember(connection, read)
         decided: list[store.Batch] = []
         refused: list[tuple[Record, str]] = []
-        for partition, records in read.items():
-            batch = store.Batch(partition)
-            for record, received in records:
-                why = self._decide(partition, record, received, batch)
-                if why:
-                    refused.append((record, why))
-            decided.append(batch)
-        await store.write(connection, decided)
+        with metrics.stage(self.name, "decide"):
+            for partition, records in read.items():
+                batch = store.Batch(partition)
+                for record, received in records:
+                    why = self._decide(partition, record, received, batch)
+                    if why:
+                        refused.append((record, why))
+                decided.append(batch)
+        with metrics.stage(self.name, "write"):
+            await store.write(connection, decided)
         await outbox.add_dead_letters(connection, SERVICE, self.topic.name, refused)
         for batch in decided:
             self._partitions[batch.partition].unpublished = batch
@@ -124,6 +129,7 @@ class Decider(Work):
         """Publish from memory what was just decided, then raise the watermarks."""
         published: dict[int, int] = {}
         outgoing: list[Outgoing] = []
+        outcomes: Counter[str] = Counter()
         for partition in partitions:
             state = self._partitions[partition]
             batch, state.unpublished = state.unpublished, None
@@ -133,8 +139,10 @@ class Decider(Work):
             if not rows:
                 continue
             published[partition] = rows[-1].offset
+            RUSH.note((row.slot_id for row in rows), time.monotonic())
             for row in rows:
                 event = row.decided.event
+                outcomes[event.type] += 1
                 outgoing.append(
                     _decision(
                         partition,
@@ -152,6 +160,8 @@ class Decider(Work):
         await self._publisher.publish(outgoing)
         async with self._pool.acquire() as connection:
             await store.raise_watermarks(connection, published)
+        for type_, number in outcomes.items():
+            DECISIONS.labels(type_).inc(number)
         for partition, offset in published.items():
             self._partitions[partition].published = offset
 

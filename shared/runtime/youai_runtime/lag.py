@@ -14,20 +14,32 @@ from youai_runtime.work import Work
 log = logs.get(__name__)
 
 
-async def report(consumer: Any, work: Work, following: Mapping[int, int], owned: Callable[[], set[int]]) -> None:
+async def report(
+    consumer: Any,
+    work: Work,
+    following: Mapping[int, int],
+    worked_ms: Mapping[int, int],
+    owned: Callable[[], set[int]],
+) -> None:
     """Say every second, until cancelled, how far `work` is: `following` is the next offset of each partition.
 
-    What was committed decides nothing: a lane's progress is its own row.
+    `worked_ms` is the broker's time of the record before it. What was committed decides nothing: a lane's progress is
+    its own row.
     """
     reported: dict[int, int] = {}
+    told: set[int] = set()
     while True:
         await asyncio.sleep(1.0)
         mine = owned()
+        metrics.no_lag(work.name, told - mine)
+        told &= mine
         moved = {p: n for p, n in following.items() if p in mine and reported.get(p) != n}
         for tp in consumer.assignment():
             end = consumer.highwater(tp)
-            if end is not None and tp.partition in following:
-                metrics.lane_lag(work.name, tp.partition, end - following[tp.partition])
+            if end is not None and tp.partition in following and tp.partition in mine:
+                told.add(tp.partition)
+                left = end - following[tp.partition]
+                metrics.lane_lag(work.name, tp.partition, left, worked_ms.get(tp.partition, 0))
         if not moved:
             continue
         try:

@@ -9,6 +9,7 @@ that was thought dead is therefore harmless. Kafka's committed offset is a lag m
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ class Lane:
         self._next: dict[int, int] = {}
         self._high_water: dict[int, tuple[int, ...] | None] = {}
         self._last_id: dict[int, bytes | None] = {}
+        self._worked_ms: dict[int, int] = {}  # the broker's time of the record worked last, for the lag in seconds
         self._unproven: set[int] = set()  # partitions whose record before next_offset is still to be compared
         self._to_adopt: set[int] = set()
         self._owned: set[int] = set()
@@ -87,7 +89,9 @@ class Lane:
         self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))
         await kafka.start(self._consumer)
         await self._until_topic_is_there()
-        committed = asyncio.create_task(lag.report(self._consumer, self.work, self._next, lambda: self._owned))
+        committed = asyncio.create_task(
+            lag.report(self._consumer, self.work, self._next, self._worked_ms, lambda: self._owned)
+        )
         try:
             while not self._stopping.is_set():
                 await self._turn()
@@ -234,7 +238,7 @@ class Lane:
             told = f"progress is at offset {following}, but the log holds {start} to {end}"
             self._break(partition, LaneBroken(f"{told}: it was truncated or made again"))
             return
-        self._next[partition] = following
+        self._next[partition], self._worked_ms[partition] = following, round(time.time() * 1_000)
         self._high_water[partition] = tuple(row["high_water"]) if row["high_water"] else None
         self._last_id[partition] = row["last_id"]
         prove = following > start and not self.work.topic.compacted
@@ -248,21 +252,27 @@ class Lane:
         if not records:
             return None
         fresh, high_water = self._drop_seen(partition, records)
-        return Batch(fresh, len(records), records[-1].offset + 1, fingerprint(records[-1]), high_water)
+        last = records[-1]
+        return Batch(fresh, len(records), last.offset + 1, fingerprint(last), last.timestamp, high_water)
 
     async def _work(self, batches: dict[int, Batch]) -> None:
-        with metrics.lane_batch(self.work.name, sum(batch.count for batch in batches.values())):
-            await asyncio.gather(*(self.work.effect(p, batch.fresh) for p, batch in batches.items() if batch.fresh))
-            async with self._pool.acquire() as connection, connection.transaction():
-                batches = await self._unfenced(connection, batches)
-                fresh = {partition: batch.fresh for partition, batch in batches.items() if batch.fresh}
-                if fresh:
-                    await self.work.apply_all(connection, fresh)
-                await _move_progress(connection, self.work.name, batches)
+        name = self.work.name
+        with metrics.lane_batch(name, sum(batch.count for batch in batches.values())):
+            with metrics.stage(name, "effect"):
+                await asyncio.gather(*(self.work.effect(p, batch.fresh) for p, batch in batches.items() if batch.fresh))
+            with metrics.stage(name, "transaction"):
+                async with self._pool.acquire() as connection, connection.transaction():
+                    batches = await self._unfenced(connection, batches)
+                    fresh = {partition: batch.fresh for partition, batch in batches.items() if batch.fresh}
+                    if fresh:
+                        with metrics.stage(name, "apply"):
+                            await self.work.apply_all(connection, fresh)
+                    await _move_progress(connection, name, batches)
             for partition, batch in batches.items():
-                self._next[partition] = batch.following
+                self._next[partition], self._worked_ms[partition] = batch.following, batch.last_ms
                 self._last_id[partition], self._high_water[partition] = batch.last_id, batch.high_water
-            await self.work.after_commit(sorted(batches))
+            with metrics.stage(name, "publish"):
+                await self.work.after_commit(sorted(batches))
 
     async def _unfenced(self, connection: Connection, batches: dict[int, Batch]) -> dict[int, Batch]:
         """Lock the partitions' progress; those where somebody else was are left out, to be adopted again."""

@@ -37,6 +37,7 @@ class Batch:
     count: int
     following: int
     last_id: bytes
+    last_ms: int
     high_water: tuple[int, ...] | None
 
 

@@ -246,6 +246,17 @@ def dlq_discard(
     commands_kafka.dlq_discard(_bootstrap(home), topic, partition, offset, yes=yes)
 
 
+@matching_app.command("status")
+def matching_status(
+    home: HomeOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Show it once; else it goes on until Ctrl-C.")] = False,
+) -> None:
+    """Show, live, what the decider does: decisions a second, batches, time by stage, lag, the hottest slots."""
+    from youai_stack import matching_status as status
+
+    status.show(_home(home), once=once)
+
+
 @matching_app.command("rebuild")
 def matching_rebuild(home: HomeOption = None, yes: YesOption = False) -> None:
     """Forget what matching decided and decide the whole log again: the same bytes come out, and none goes out twice."""
