@@ -320,7 +320,7 @@ class Lane:
             return movers[-1][0] if movers else high_water
 
         for record in records:
-            retried_for = next((value for name, value in record.headers if name == "dead-letter-retried-for"), None)
+            retried_for = dict(record.headers).get("dead-letter-retried-for")
             if retried_for is not None:
                 # Appended again under its old id, for the one service that could not read it (`youai dlq retry`).
                 if retried_for == self.work.name.partition(".")[0].encode():

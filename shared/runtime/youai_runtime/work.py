@@ -139,8 +139,9 @@ def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
     """
     raw = dict(record.headers).get("ce_id") or b""  # of several the one that its event is read with
     source, *numbers = raw.split(b"-")
-    if source not in (topic.writer.encode(), str(record.partition).encode()):
+    if not numbers or (source != b"%d" % record.partition and source != topic.writer.encode()):
         return None
-    if not numbers or not all(number.isdigit() and len(number) < 19 for number in numbers):
-        return None
-    return tuple(int(number) for number in numbers)
+    for number in numbers:
+        if not number.isdigit() or len(number) > 18:
+            return None
+    return tuple(map(int, numbers))
