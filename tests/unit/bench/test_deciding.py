@@ -37,7 +37,7 @@ def outcomes(batches: list[store.Batch]) -> Outcomes:
         rows=[
             Told(slot_id, request.request_id, request.status, request.offset)
             for batch in batches
-            for (slot_id, _), request in batch.moved.items()
+            for (slot_id, _), request in (batch.moved | batch.added).items()
         ],
         events=[Told(event.slot_id, event.request_id, event.outcome, event.log_offset) for event in said],
         answers=[
