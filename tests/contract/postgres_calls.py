@@ -285,7 +285,7 @@ class Caller:
         r = self.random
         rows = [await lane._lock_progress(connection, "lane", partition) for partition in (0, 1)]
         batches = {
-            partition: Batch([], 1, r.randint(1, 99), r.randbytes(3), r.choice((None, (1,), (2, 3))))
+            partition: Batch([], 1, r.randint(1, 99), r.randbytes(3), 1, r.choice((None, (1,), (2, 3))))
             for partition in self.some((0, 1, 2), 2)
         }
         await lane._move_progress(connection, "lane", batches)
