@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import count
 
 import asyncpg
 from youai_contracts import topics
@@ -18,6 +19,7 @@ from youai_bench.work import PARTITIONS
 _BESIDE = (topics.OFFER, topics.DEMAND, topics.ORGANIZATION, topics.CLAIM)
 """Topics that a worker wants to be there, and that nothing comes from here."""
 _READY_S = 120.0
+_NUMBERS = count(1)
 
 
 class Stand:
@@ -26,8 +28,9 @@ class Stand:
     def __init__(self, ground: Ground, name: str, *, partitions: int = PARTITIONS, log: str = "") -> None:
         self.name = name
         self.partitions = partitions
-        self.booking = f"{PREFIX}{name}.booking"
-        self.log = log or f"{PREFIX}{name}.slot-log"
+        number = next(_NUMBERS)  # a topic that was just removed may still be there: none has an earlier one's name
+        self.booking = f"{PREFIX}{name}.{number}.booking"
+        self.log = log or f"{PREFIX}{name}.{number}.slot-log"
         self._owns_log = not log
         self._ground = ground
         self._database = f"bench_{name.replace('-', '_')}"
