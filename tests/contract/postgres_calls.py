@@ -235,7 +235,10 @@ class Caller:
         command = Command(
             id_, kind, r.choice(SLOTS), 1, self.a_request(), "center", "town", 1, r.randbytes(1), b"d", None
         )
-        return [repr(await requests.add_commands(connection, [command])), await requests.body_hash(connection, id_)]
+        return [
+            repr(await requests.add_commands(connection, [command])),
+            sorted(map(repr, (await requests.kept(connection, [id_, self.a_request()])).values())),
+        ]
 
     async def ask_again(self, connection: Any) -> Any:
         await connection.execute("UPDATE request SET settled = false WHERE request_id = $1", self.a_request())

@@ -170,11 +170,57 @@ async def test_while_the_log_is_shut_nothing_is_reserved(alone: MatchingAlone) -
     assert await alone.reserved(venue) == 0
     alone.deaf = False
     assert (await venue.post("/v1/bookings", {"slot_id": slot_id, "party_size": 1}, key=key)).status_code == 202
+    await alone.decide()
     alone.deaf = True
     again = await venue.post("/v1/bookings", {"slot_id": slot_id, "party_size": 1}, key=key)
-    assert again.status_code == 202, "what is taken is taken"
+    assert again.status_code == 202, "what is decided is taken"
     other = await venue.post("/v1/bookings", {"slot_id": slot_id, "party_size": 2}, key=key)
     assert problem(other) == "key-reused"
+
+
+async def test_a_repeat_is_told_to_be_taken_once_the_log_has_it(alone: MatchingAlone) -> None:
+    venue = await alone.venue()
+    slot_id = await alone.session()
+    body, key = {"slot_id": slot_id, "party_size": 1}, uuid.uuid4().hex
+    alone.loses = True
+    assert_problem(await venue.post("/v1/bookings", body, key=key), 504, "unknown")
+    assert_problem(await venue.post("/v1/bookings", body, key=key), 504, "unknown")
+    alone.loses = False
+    alone.deaf = True
+    assert_problem(await venue.post("/v1/bookings", body, key=key), 504, "unknown")
+    alone.deaf = False
+    assert alone.appended("booking-requested") == []
+    assert problem(await venue.post("/v1/bookings", body | {"party_size": 2}, key=key)) == "key-reused"
+    taken = await venue.post("/v1/bookings", body, key=key)
+    (appended,) = alone.appended("booking-requested")
+    assert taken.json()["request_id"] == appended["request_id"]
+    await alone.decide()
+    assert (await venue.post("/v1/bookings", body, key=key)).status_code == 202
+    assert len(alone.appended("booking-requested")) == 1, "what is decided is not appended again"
+
+
+async def test_a_batchs_repeat_is_told_to_be_taken_once_the_log_has_it(alone: MatchingAlone) -> None:
+    venue = await alone.venue()
+    items = [{"slot_id": await alone.session(), "party_size": 1, "idempotency_key": "one"}]
+    alone.loses = True
+    (lost,) = (await venue.post("/v1/bookings:batch", {"items": items})).json()["results"]
+    assert lost["status"] == 504
+    alone.loses = False
+    (taken,) = (await venue.post("/v1/bookings:batch", {"items": items})).json()["results"]
+    assert (taken["status"], len(alone.appended("booking-requested"))) == (202, 1)
+
+
+async def test_a_commands_repeat_is_told_to_be_taken_once_the_log_has_it(alone: MatchingAlone) -> None:
+    venue = await alone.venue()
+    booking = await alone.given(venue, await alone.session())
+    alone.loses = True
+    assert_problem(await venue.cancel(booking["request_id"]), 504, "unknown")
+    alone.deaf, alone.loses = True, False
+    assert_problem(await venue.cancel(booking["request_id"]), 504, "unknown")
+    assert alone.appended("booking-cancelled") == []
+    alone.deaf = False
+    assert (await venue.cancel(booking["request_id"])).status_code == 202
+    assert len(alone.appended("booking-cancelled")) == 1
 
 
 # Points

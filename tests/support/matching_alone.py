@@ -81,6 +81,7 @@ class MatchingAlone:
         self.shift = timedelta()
         self.log, self.told = Log("slot-log"), Log("booking")
         self.deaf = False
+        self.loses = False
         self.listeners = Listeners(most=500, most_of_one=200)
         self._done: dict[tuple[str, int], int] = defaultdict(int)
         publisher = cast(Publisher, self)
@@ -99,16 +100,20 @@ class MatchingAlone:
         return not self.deaf
 
     async def append(self, message: Message, partition: int) -> None:
-        """The door's append; lost while `deaf` comes after the row."""
-        if self.deaf:
+        """The door's append; lost while `deaf` comes after the row, or while the log `loses` what it seems to take."""
+        if not all(await self.append_line(partition, [message])):
             raise Unknown
-        self.log.add(partition, message, self.now_ms)
 
     async def append_line(self, partition: int, messages: Sequence[Message]) -> list[bool]:
-        """The same of several; for each whether it is in the log."""
-        for message in () if self.deaf else messages:
-            self.log.add(partition, message, self.now_ms)
-        return [not self.deaf] * len(messages)
+        """The same of several; for each whether it is in the log. What is there is not added again."""
+        lost = self.deaf or self.loses
+        for message in () if lost else messages:
+            if dict(message.headers)["ce_id"] not in self._there(partition):
+                self.log.add(partition, message, self.now_ms)
+        return [not lost] * len(messages)
+
+    def _there(self, partition: int) -> set[bytes]:
+        return {dict(record.headers)["ce_id"] for record in self.log.records[partition]}
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
         for record in records:

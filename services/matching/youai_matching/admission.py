@@ -23,6 +23,8 @@ def accept(answer: Answer, digest: bytes, party_size: int) -> bool:
             assert answer.facts.body_hash is not None
             same_body(answer.facts.body_hash, digest)
             return False
+        case "unsure":
+            raise unknown()
         case "obstacle":
             assert answer.obstacle is not None
             raise in_the_way(answer.obstacle)

@@ -60,7 +60,9 @@ async def take(at: Desk, who: Principal, body: BatchBody, english: bool) -> dict
             item.problem = admission.key_reused()
     fresh = list(first.values())
     answers = await at.collector.take_all([item.asked for item in fresh])
-    await _append(at, [(item, answer) for item, answer in zip(fresh, answers, strict=True) if _accepted(item, answer)])
+    for item, answer in zip(fresh, answers, strict=True):
+        item.problem = _problem(item, answer)
+    await _append(at, [(item, answer) for item, answer in zip(fresh, answers, strict=True) if answer.data is not None])
     return {"results": [_answer(item, english) for item in items]}
 
 
@@ -70,16 +72,16 @@ def _item(at: Desk, who: Principal, body: BatchItem) -> _Item:
     return _Item(body, bookings.asked(at, who, wanted, request_id))
 
 
-def _accepted(item: _Item, answer: Answer) -> bool:
+def _problem(item: _Item, answer: Answer) -> Problem | None:
     try:
-        return admission.accept(answer, item.asked.body_hash, item.body.party_size)
+        admission.accept(answer, item.asked.body_hash, item.body.party_size)
     except Problem as problem:
-        item.problem = problem
-        return False
+        return problem
+    return None
 
 
 async def _append(at: Desk, taken: list[tuple[_Item, Answer]]) -> None:
-    """Append what was taken in, partition by partition side by side."""
+    """Append what was taken in, or may never have been appended, partition by partition side by side."""
     lines: dict[int, list[tuple[_Item, Message]]] = defaultdict(list)
     for item, answer in taken:
         assert answer.data is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 from youai_contracts import topics
+from youai_contracts.codec import Message
 from youai_contracts.events import Actor, SlotRecord
 from youai_runtime import logs, problems
 from youai_runtime.auth import Principal
@@ -17,7 +18,7 @@ from youai_runtime.observed import current_traceparent
 from youai_matching import admission, door, requests, reservations
 from youai_matching.collector import Collector
 from youai_matching.domain.receipts import instant
-from youai_matching.requests import Command
+from youai_matching.requests import Command, Kept
 from youai_matching.reservations import Numbers
 from youai_matching.rule_files import RuleBook
 from youai_matching.sources import SOURCE
@@ -61,12 +62,32 @@ class Desk:
         return partition, self.appender.open_for(partition)
 
     async def is_taken(self, command_id: str, digest: bytes) -> bool:
-        """Whether a command of this id was taken before; 409 where it was another."""
+        """Whether a command of this id was taken before; 409 where it was another.
+
+        One that may not be in the log yet is appended again first; 504 where that is not acknowledged.
+        """
         async with self.pool.acquire() as connection:
-            first = await requests.body_hash(connection, command_id)
-        if first is not None:
-            admission.same_body(first, digest)
-        return first is not None
+            first = (await requests.kept(connection, [command_id])).get(command_id)
+        if first is None:
+            return False
+        admission.same_body(first.body_hash, digest)
+        if not first.is_in_the_log:
+            await self._append_again(first)
+        return True
+
+    async def _append_again(self, kept: Kept) -> None:
+        """What a crash or a silent broker left out; where it was not left out, the decider knows the repeat."""
+        if not self.appender.open_for(kept.partition):
+            raise admission.unknown()
+        await self._append(
+            door.again(kept.slot_id, kept.request_id, kept.kind, kept.data, kept.traceparent), kept.partition
+        )
+
+    async def _append(self, message: Message, partition: int) -> None:
+        try:
+            await self.appender.append(message, partition)
+        except door.Unknown:
+            raise admission.unknown() from None
 
     async def take(
         self,
@@ -128,13 +149,12 @@ class Desk:
             traceparent=current_traceparent(),
         )
         if await self._keep(command, reserve):
-            try:
-                await self.appender.append(message, partition)
-            except door.Unknown:
-                raise admission.unknown() from None
+            await self._append(message, partition)
+        else:
+            await self.is_taken(command_id, digest)
 
     async def _keep(self, command: Command, reserve: int | None) -> bool:
-        """Whether the command is new; False for one that came a moment ago, in another tab: that call appends."""
+        """Whether the command is new; False for one that came a moment ago, in another tab."""
         sent = False
         try:
             async with self.pool.acquire() as connection, connection.transaction():

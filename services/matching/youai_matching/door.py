@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from youai_contracts import codec
+from youai_contracts import codec, topics
 from youai_contracts.codec import Message
 from youai_contracts.events import BookingRequested, SlotRecord
 from youai_runtime import kafka, logs
@@ -19,7 +19,19 @@ log = logs.get(__name__)
 WAIT_S = 2.0
 """How long a caller waits for the log's acknowledgement."""
 MOST_UNACKNOWLEDGED = 2_500
+REMEMBERS_S = 5.0
+"""How long it is known what became of an append: whoever asks again meanwhile gets that, and makes no second record."""
 _PAUSE_S = 1.0
+
+
+TYPES = {
+    "booking": "booking-requested",
+    "cancel": "booking-cancelled",
+    "accept": "hold-accepted",
+    "decline": "hold-declined",
+    "override": "override-requested",
+}
+"""What a command of each kind is in the slot log."""
 
 
 class Unknown(Exception):
@@ -38,6 +50,7 @@ class Appender:
         self._started = False
         self._closed_until: dict[int, float] = {}
         self._unacknowledged: set[asyncio.Future[object]] = set()
+        self._latest: dict[bytes, tuple[float, asyncio.Future[object]]] = {}  # by the record's id, oldest first
 
     async def start(self) -> None:
         """Connect, however long it takes."""
@@ -77,7 +90,8 @@ class Appender:
     async def append_line(self, partition: int, messages: Sequence[Message]) -> list[bool]:
         """Append records of one partition, in order; for each whether it was acknowledged within WAIT_S of the call.
 
-        Of one that was not, it is not known whether it arrived.
+        Of one that was not, it is not known whether it arrived. One whose id is on its way already, or has just been
+        acknowledged, is not sent again.
         """
         sent: list[asyncio.Future[object]] = []
         trouble: Exception | None = None
@@ -85,7 +99,7 @@ class Appender:
         try:
             async with asyncio.timeout_at(until):
                 for message in messages:
-                    sent.append(await self._send(message, partition))  # noqa: PERF401  # kept where the next fails
+                    sent.append(await self._send_once(message, partition))  # noqa: PERF401  # kept where the next fails
                 await asyncio.wait(sent)
         except (KafkaError, OSError) as error:
             trouble = error
@@ -96,6 +110,18 @@ class Appender:
             told = trouble or next((one.exception() for one in sent if one.done() and not one.cancelled()), None)
             log.warning("append-unknown", partition=partition, records=acknowledged.count(False), error=repr(told))
         return acknowledged
+
+    async def _send_once(self, message: Message, partition: int) -> asyncio.Future[object]:
+        now = time.monotonic()
+        while self._latest and (oldest := next(iter(self._latest.items())))[1][0] < now - REMEMBERS_S:
+            del self._latest[oldest[0]]
+        id_ = next(value for name, value in message.headers if name == "ce_id")
+        if (latest := self._latest.get(id_)) is not None and not _failed(latest[1]):
+            return latest[1]
+        sent = await self._send(message, partition)
+        self._latest.pop(id_, None)  # what failed stood further ahead
+        self._latest[id_] = (now, sent)
+        return sent
 
     async def _send(self, message: Message, partition: int) -> asyncio.Future[object]:
         sent: asyncio.Future[object] = await self._producer.send(
@@ -109,6 +135,10 @@ class Appender:
         self._unacknowledged.discard(future)
         if not future.cancelled() and future.exception() is None:
             self._closed_until.pop(partition, None)
+
+
+def _failed(sent: asyncio.Future[object]) -> bool:
+    return sent.done() and (sent.cancelled() or sent.exception() is not None)
 
 
 def record(event: SlotRecord, *, id: str, source: str, traceparent: str | None) -> Message:
@@ -126,3 +156,11 @@ def whole(event: BookingRequested, data: bytes, traceparent: str | None) -> Mess
         traceparent=traceparent,
     )
     return Message(event.topic.name, event.key().encode(), data, headers)
+
+
+def again(slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Message:
+    """The record of a command that was kept, as its kind says."""
+    headers = codec.headers(
+        id=id, type=TYPES[kind], source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=traceparent
+    )
+    return Message(topics.SLOT_LOG.name, slot_id.encode(), data, headers)

@@ -13,21 +13,13 @@ from youai_runtime import logs
 from youai_runtime.database import Pool
 from youai_runtime.kafka import DELIVERY_TIMEOUT_S, Outgoing, Publisher
 
-from youai_matching import requests, store
+from youai_matching import door, requests, store
 from youai_matching.domain import draw
 from youai_matching.sources import SOURCE
 
 log = logs.get(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TYPES = {
-    "booking": "booking-requested",
-    "cancel": "booking-cancelled",
-    "accept": "hold-accepted",
-    "decline": "hold-declined",
-    "override": "override-requested",
-}
-"""What a command of each kind is in the slot log."""
 
 
 class Sweeper:
@@ -134,10 +126,8 @@ def _is_seed(seed: str | None, seed_hash: str) -> bool:
 
 def again(partition: int, slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Outgoing:
     """The record of a command that was kept, as its kind says."""
-    headers = codec.headers(
-        id=id, type=TYPES[kind], source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=traceparent
-    )
-    return Outgoing(topics.SLOT_LOG.name, partition, slot_id.encode(), data, headers)
+    message = door.again(slot_id, id, kind, data, traceparent)
+    return Outgoing(message.topic, partition, message.key, message.value, message.headers)
 
 
 def _revealed(partition: int, slot_id: str, seed: str) -> Outgoing:

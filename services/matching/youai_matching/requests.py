@@ -28,6 +28,20 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A command or booking whose row is there. `is_in_the_log`: the decider has met it; else nobody knows."""
+
+    request_id: str
+    kind: str
+    slot_id: str
+    partition: int
+    body_hash: bytes
+    data: bytes
+    traceparent: str | None
+    is_in_the_log: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the door's database knows about a booking that is asked for.
 
@@ -78,10 +92,17 @@ async def insert(connection: Connection, command: Command) -> bytes | None:
     return found
 
 
-async def body_hash(connection: Connection, request_id: str) -> bytes | None:
-    """The body hash of the command or booking that has this id; None if it is new."""
-    found: bytes | None = await connection.fetchval("SELECT body_hash FROM request WHERE request_id = $1", request_id)
-    return found
+async def kept(connection: Connection, request_ids: Sequence[str]) -> dict[str, Kept]:
+    """Those of the commands and bookings that are kept, by id."""
+    rows = await connection.fetch(
+        """
+        SELECT r.request_id, r.kind, r.slot_id, r.partition, r.body_hash, r.data, r.traceparent, r.settled OR EXISTS (
+            SELECT FROM receipt WHERE receipt.slot_id = r.slot_id AND receipt.record_id = r.request_id) AS is_in_the_log
+        FROM request AS r WHERE r.request_id = ANY($1::text[])
+        """,
+        list(request_ids),
+    )
+    return {row["request_id"]: Kept(**row) for row in rows}
 
 
 async def booking(connection: Connection, request_id: str) -> asyncpg.Record | None:

@@ -1,8 +1,8 @@
 """Bookings taken in and reserved, many a statement, and reserved again for a hold: functions of migration 0004."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -10,8 +10,9 @@ from youai_contracts import codec
 from youai_contracts.events import BookingRequested
 from youai_runtime.database import Connection
 
+from youai_matching import requests
 from youai_matching.domain.rules import RuleVersion
-from youai_matching.requests import Facts
+from youai_matching.requests import Facts, Kept
 
 _TAKE = f"SELECT * FROM take_bookings({', '.join(f'${number}' for number in range(1, 22))})"
 _KEEP = """
@@ -44,10 +45,11 @@ class Asked:
 class Answer:
     """What became of it: `taken` with the record's data; else why not, for admission.py to say in words.
 
-    known: the id is there already; refused: by `facts`; obstacle: a limit or another session; shut: the log is.
+    known: the id is there already, with data where it may not be in the log, and is to be appended again; unsure: the
+    same, and its log takes nothing now; refused: by `facts`; obstacle: a limit or another session; shut: the log is.
     """
 
-    verdict: Literal["known", "refused", "obstacle", "shut", "taken"]
+    verdict: Literal["known", "unsure", "refused", "obstacle", "shut", "taken"]
     facts: Facts
     now_ms: int
     obstacle: dict[str, Any] | None
@@ -88,7 +90,7 @@ async def take(connection: Connection, numbers: Numbers, asked: Sequence[Asked])
     """Take bookings in, in order, all in one transaction; the answers are in the order of `asked`."""
     now_ms = int(time.time() * 1000)
     rows = await connection.fetch(_TAKE, now_ms, *numbers.at(now_ms), *map(list, zip(*map(_row, asked), strict=True)))
-    return [
+    answers = [
         Answer(
             row["verdict"],
             Facts(
@@ -106,6 +108,19 @@ async def take(connection: Connection, numbers: Numbers, asked: Sequence[Asked])
         )
         for row in rows
     ]
+    known = [one.event.request_id for one, answer in zip(asked, answers, strict=True) if answer.verdict == "known"]
+    if not known:
+        return answers
+    kept = await requests.kept(connection, known)
+    return [_known(one, answer, kept) for one, answer in zip(asked, answers, strict=True)]
+
+
+def _known(asked: Asked, answer: Answer, kept: Mapping[str, Kept]) -> Answer:
+    """The answer to a repeat: who may not be in the log yet goes there before anybody is told that it was taken."""
+    first = kept.get(asked.event.request_id) if answer.verdict == "known" else None
+    if first is None or first.is_in_the_log or first.body_hash != asked.body_hash:
+        return answer
+    return replace(answer, data=first.data) if asked.is_open else replace(answer, verdict="unsure")
 
 
 def _row(asked: Asked) -> tuple[Any, ...]:

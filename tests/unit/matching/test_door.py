@@ -15,7 +15,7 @@ from youai_matching.rates import Rates
 from youai_runtime.auth import Principal
 from youai_runtime.problems import Problem
 
-RECORDS = [Message("log", b"slot", bytes([number]), ()) for number in range(3)]
+RECORDS = [Message("log", b"slot", bytes([number]), (("ce_id", bytes([number])),)) for number in range(3)]
 
 
 class Producer:
@@ -66,12 +66,33 @@ async def test_a_line_says_of_each_record_what_is_known(
     assert there.open_for(6)
 
 
+async def test_what_is_on_its_way_or_there_is_not_sent_again() -> None:
+    there = await appender("acked", "acked")
+    for records in (RECORDS[:1], RECORDS[:2], RECORDS[:2]):
+        assert await there.append_line(5, records) == [True] * len(records)
+
+
+async def test_what_failed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "WAIT_S", 0.02)
+    there = await appender(NotLeaderForPartitionError(), "never", "acked")
+    assert await there.append_line(5, RECORDS[:1]) == [False]
+    assert await there.append_line(5, RECORDS[:1]) == [False]
+    assert await there.append_line(5, RECORDS[:2]) == [False, True]
+
+
+async def test_what_was_acknowledged_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "REMEMBERS_S", -1.0)
+    there = await appender("acked", NotLeaderForPartitionError())
+    assert await there.append_line(5, RECORDS[:1]) == [True]
+    assert await there.append_line(5, RECORDS[:1]) == [False]
+
+
 async def test_one_record_that_is_not_acknowledged_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "WAIT_S", 0.02)
     there = await appender("never", "acked")
     with pytest.raises(Unknown):
         await there.append(RECORDS[0], 1)
-    await there.append(RECORDS[0], 2)
+    await there.append(RECORDS[1], 2)
 
 
 def test_an_organization_may_write_so_much_in_any_window(monkeypatch: pytest.MonkeyPatch) -> None:

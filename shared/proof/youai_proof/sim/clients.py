@@ -16,13 +16,15 @@ from youai_proof.sim.programs import Program
 
 PATIENCE_S = 6.0
 """How long a client waits for an answer before it takes it for lost."""
+_TAKEN = (200, 202)
 NO_ANSWER, NO_DOOR = 0, -1
 """What stands for a status: nobody answered in time; nobody listened, so nothing was done."""
 GIVES_UP_AT = CALM_AT + 9.0
 MINDS_UNTIL = CALM_AT + 12.0
 _MINDS_EVERY_S = 2.5
+_OPEN = (503, 504, NO_ANSWER)
 _GIVES_UP = 0.2
-"""How often a client that was told that nothing was done asks no more."""
+"""How often a client that was told that nothing was done, or that nobody knows, asks no more."""
 _MOST_404 = 3
 """How often a client is told that there is no such thing before it believes it."""
 
@@ -36,11 +38,19 @@ class Promise:
     venue: str
     slot: str
     statuses: list[int] = field(default_factory=list)
+    taken_at: float | None = None
+    """When it was first told to be taken."""
+
+    def told(self, status: int, at: float) -> None:
+        """Note an answer."""
+        self.statuses.append(status)
+        if self.taken_at is None and status in _TAKEN:
+            self.taken_at = at
 
     @property
     def kept(self) -> bool:
         """It was taken: it must be decided."""
-        return any(status in (200, 202) for status in self.statuses)
+        return self.taken_at is not None
 
     @property
     def refused(self) -> bool:
@@ -114,7 +124,7 @@ class Clients:
             status, told = await self._call("POST", "/v1/bookings:batch", act.venue, {"items": items})
             results = told["results"] if status == 200 else [{"status": status}] * len(promises)
             for promise, result in zip(promises, results, strict=True):
-                promise.statuses.append(result["status"])
+                promise.told(result["status"], self._loop.time())
             if not any(_asks_again(result["status"]) for result in results):
                 return
             await asyncio.sleep(self._rng.uniform(0.3, 2.0))
@@ -167,12 +177,12 @@ class Clients:
         status, told = NO_DOOR, None
         while self._loop.time() < GIVES_UP_AT:
             status, told = await self._call(method, path, who, body, {"idempotency-key": key, **headers})
-            promise.statuses.append(status)
+            promise.told(status, self._loop.time())
             if status >= 500 and status not in (503, 504):
                 self.odd.append(f"{method} {path} was answered {status}: {told}")
             if not _asks_again(status) and not (status == 202 and self._rng.random() < 0.1):
                 break
-            if promise.statuses.count(404) > _MOST_404 or (status == 503 and self._rng.random() < _GIVES_UP):
+            if promise.statuses.count(404) > _MOST_404 or (status in _OPEN and self._rng.random() < _GIVES_UP):
                 break
             await asyncio.sleep(self._rng.uniform(0.2, 2.0))
         return status, told

@@ -24,6 +24,7 @@ from youai_stack import export, root
 from youai_proof.sim import rules
 from youai_proof.sim.left import Left, Published, Rows, decoded, id_of, published_in
 from youai_proof.sim.notified import notified
+from youai_proof.sim.seams import BEGINNING_S
 
 ANSWERED_S = 2.0
 """Within which time the door's lane answers a hold for a venue, where nothing goes wrong."""
@@ -110,7 +111,9 @@ _FOR_THE_SLOT_LOG = frozenset(
 
 def _promised(left: Left, published: Published) -> Iterator[str]:
     """I3: what was taken is decided, once; of what was refused nothing is there."""
-    asked = {id_of(record) for record in left.logs[topics.SLOT_LOG.name]}
+    asked: dict[str, int] = {}
+    for record in left.logs[topics.SLOT_LOG.name]:
+        asked[id_of(record)] = min(record.timestamp, asked.get(id_of(record), record.timestamp))
     receipts = {row["record_id"] for row in left.tables["matching"]["receipt"]}
     rows = {row["request_id"] for row in left.tables["matching"]["request"]}
     for topic in (topics.OFFER, topics.DEMAND):
@@ -133,6 +136,8 @@ def _promised(left: Left, published: Published) -> Iterator[str]:
                 yield f"{what}, was not kept"
             elif promise.id not in asked or promise.id not in receipts:
                 yield f"{what}, never came to the log" if promise.id not in asked else f"{what}, has no receipt"
+            elif asked[promise.id] > ((promise.taken_at or 0.0) + BEGINNING_S) * 1000:
+                yield f"{what}, was told to be taken before the log had it"
         elif promise.refused and (promise.id in asked or decided):
             yield f"{what}, was refused and yet stands in the log"
 
