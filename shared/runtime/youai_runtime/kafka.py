@@ -60,12 +60,17 @@ def _mind_dropped_connections(send: Any) -> Any:
     """
 
     async def minding(self: Any, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
-        try:
-            return await send(self, node_id, request, group=group)
-        except KeyError as error:
-            raise RequestTimedOutError from error
+        return await timing_out_where_dropped(send(self, node_id, request, group=group))
 
     return minding
+
+
+async def timing_out_where_dropped(answer: Any) -> Any:
+    """A request's answer; of one whose connection another request had dropped: that it timed out."""
+    try:
+        return await answer
+    except KeyError as error:
+        raise RequestTimedOutError from error
 
 
 AIOKafkaConnection.send = _mind_closed_transports(AIOKafkaConnection.send)

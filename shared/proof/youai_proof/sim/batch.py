@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ import msgspec
 from youai_proof.mutants import apply
 from youai_proof.sim import invariants, rules, scenes, seams, shrink, world
 from youai_proof.sim.plan import Plan
+from youai_proof.sim.run import Seeds
 
 SEEDS_A_CHILD = 8
 WARMS_UP = 4
@@ -63,18 +63,18 @@ def _plan(told: Any) -> Plan:
     return scenes.draw(told) if isinstance(told, int) else msgspec.convert(told, Plan)
 
 
-def _run(seeds: Sequence[int]) -> None:
+def _run(seeds: Seeds) -> None:
     for begin in range(0, len(seeds), SEEDS_A_CHILD):
         in_child(lambda part=seeds[begin : begin + SEEDS_A_CHILD]: _some(part))
 
 
-def _some(seeds: Sequence[int]) -> int:
+def _some(seeds: Seeds) -> int:
     for seed in seeds:
         _write(one(seed))
     return 0
 
 
-def _mutant(name: str, seeds: Sequence[int]) -> int:
+def _mutant(name: str, seeds: Seeds) -> int:
     """A mutant on seeds, until one of them breaks: what became of that one, or of the last."""
     told: dict[str, Any] = {"seed": None, "broken": []}
     tried = 0
@@ -116,16 +116,17 @@ def in_child(do: Any) -> int:
         os._exit(code)
 
 
-def one(seed: int) -> dict[str, Any]:
-    """Run one seed; what became of it, as JSON."""
+def one(seed: int | dict[str, Any]) -> dict[str, Any]:
+    """Run one seed, or a plan; what became of it, as JSON."""
+    number = seed if isinstance(seed, int) else seed["seed"]
     began = time.process_time()
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
     try:
-        outcome = world.run(scenes.draw(seed))
+        outcome = world.run(_plan(seed))
     except (Exception, TooLong):
-        return {"seed": seed, "broken": [["I0 sound", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
+        return {"seed": number, "broken": [["I0 sound", f"the simulator failed: {traceback.format_exc()[-3000:]}"]]}
     return {
-        "seed": seed,
+        "seed": number,
         "broken": [[broken.invariant, broken.found] for broken in outcome.broken],
         "injected": outcome.injected,
         "events": outcome.events,

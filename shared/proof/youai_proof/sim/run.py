@@ -15,12 +15,16 @@ from typing import Any
 SHRINKS_FOR_S = 40.0
 
 
-def seeds(numbers: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
+Seeds = Sequence[int | dict[str, Any]]
+"""Seeds, or plans as JSON in their place."""
+
+
+def seeds(numbers: Seeds, jobs: int) -> Iterator[dict[str, Any]]:
     """What became of each seed, as it comes."""
     return _told([{"seeds": list(numbers[start::jobs])} for start in range(min(jobs, len(numbers)))])
 
 
-def mutants(wanted: Mapping[str, Sequence[int]], jobs: int) -> Iterator[dict[str, Any]]:
+def mutants(wanted: Mapping[str, Seeds], jobs: int) -> Iterator[dict[str, Any]]:
     """What became of each mutant on its seeds, as it comes: `mutant`, `tried`, and of the last what `seeds` tells."""
     given = [(name, list(numbers)) for name, numbers in wanted.items()]
     return _told([{"mutants": dict(given[start::jobs])} for start in range(min(jobs, len(given)))])

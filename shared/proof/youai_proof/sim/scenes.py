@@ -164,6 +164,17 @@ def silence(rng: random.Random, seed: int) -> Plan:
     return _plan(seed, [_session(rng, 1, capacity=4)], _books(rng, 1, 8), [], faults, notifies=1)
 
 
+def frozen(rng: random.Random, seed: int) -> Plan:
+    """A worker begins anew, then hears nothing, then is frozen: several requests are overdue in one moment."""
+    begins = rng.uniform(2.5, 4.0)
+    faults = [
+        Fault(begins - rng.uniform(0.03, 0.2), "rebalance"),
+        Fault(begins, rng.choice(("cut-off", "deaf")), "worker-1", rng.uniform(10.5, 12.0)),
+        Fault(begins + rng.uniform(1.5, 3.0), "freeze", "worker-1", rng.uniform(9.0, 10.0)),
+    ]
+    return _plan(seed, [_session(rng, 1, capacity=4)], _books(rng, 1, 8), [], faults)
+
+
 def unknown(rng: random.Random, seed: int) -> Plan:
     """The database goes away while bookings are written, and while their callers wait for what becomes of them."""
     begins = rng.uniform(2.5, 3.5)
@@ -242,6 +253,7 @@ SCENES: dict[str, Callable[[random.Random, int], Plan]] = {
     "clocks": clocks,
     "silence": silence,
     "unknown": unknown,
+    "frozen": frozen,
 }
 """By name; their order is that of the seeds."""
 
