@@ -1,7 +1,7 @@
 """What `youai bench growth` does; what came of it as measures and plots."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -69,15 +69,19 @@ async def measure(ground: Ground, size: Size, folder: Path) -> tuple[list[Measur
         lines = [plot.Line(one, drain.course()) for one, drain in drains.items()]
         plot.write(plots[name], title, plot.Axis("decisions so far"), _AXIS, lines)
 
-    measures = [
-        await _history(ground, size, draw),
-        await _slots(ground, size, draw),
-        await _queue(ground, size, draw),
-        await _partitions(ground, size, draw),
-        await _memory(ground, size),
-        await _catch_up(ground, size),
-        await _first(ground, size),
-    ]
+    parts: tuple[Callable[[], Awaitable[Measure]], ...] = (
+        lambda: _history(ground, size, draw),
+        lambda: _slots(ground, size, draw),
+        lambda: _queue(ground, size, draw),
+        lambda: _partitions(ground, size, draw),
+        lambda: _memory(ground, size),
+        lambda: _catch_up(ground, size),
+        lambda: _first(ground, size),
+    )
+    measures = []
+    for part in parts:
+        measures.append(one := await part())
+        ground.tell(f"{one.means}: {', '.join(f'{ratio:.2f}' for ratio in one.rounds)} (goal {one.goal})")
     return measures, plots
 
 
