@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from youai_runtime import kafka, lag, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
+from youai_runtime.listener import Listener
 from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, fingerprint, source_position
 
 log = logs.get(__name__)
@@ -86,7 +87,7 @@ class Lane:
             fetch_min_bytes=self.work.fetch_bytes,
             max_poll_records=MOST_RECORDS,
         )
-        self._consumer.subscribe([self.work.topic.name], listener=_Listener(self))
+        self._consumer.subscribe([self.work.topic.name], listener=Listener(self))
         await kafka.start(self._consumer)
         await self._until_topic_is_there()
         committed = asyncio.create_task(
@@ -368,17 +369,6 @@ class Lane:
             self._next.pop(partition, None)
             self.work.forget(partition)
         self.joined = True
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._lane.revoked([tp.partition for tp in revoked])
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._lane.assigned([tp.partition for tp in assigned])
 
 
 async def _lock_progress(connection: Connection, lane: str, partition: int) -> asyncpg.Record:
