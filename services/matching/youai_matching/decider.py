@@ -23,16 +23,19 @@ from youai_matching.sources import SERVICE, SOURCE
 _Read = tuple[Record, Received | str]
 """A record with what it says, or why it cannot be read."""
 
-MOST_REMEMBERED = 400_000
-"""How many records a partition remembers; past that, the slots that were touched longest ago are let go."""
+MOST_REMEMBERED = 3_000_000
+"""How many requests and seen ids a worker remembers; past that, the slots that were touched longest ago are let go.
+
+About two for a booking, of some 250 bytes each: a bound below what is busy at once would load it again for each batch.
+"""
 
 
 @dataclass(slots=True)
 class _Partition:
-    """What is remembered of a partition: slots in the order in which they were last touched, and the watermark."""
+    """What is remembered of a partition: slots, and the watermark."""
 
     published: int
-    slots: OrderedDict[str, Slot] = field(default_factory=OrderedDict)
+    slots: dict[str, Slot] = field(default_factory=dict)
     unpublished: store.Batch | None = None
 
 
@@ -52,12 +55,18 @@ class Decider(Work):
         self._publisher = publisher
         self._pool = pool
         self._partitions: dict[int, _Partition] = {}
+        self._touched: OrderedDict[str, int] = OrderedDict()  # slots in the order of their last record: partition
+        self._remembered = 0
 
     async def load(self, connection: Connection, partition: int) -> None:
+        self.forget(partition)
         self._partitions[partition] = _Partition(await store.published_offset(connection, partition))
 
     def forget(self, partition: int) -> None:
-        self._partitions.pop(partition, None)
+        gone = self._partitions.pop(partition, None)
+        for slot_id, slot in gone.slots.items() if gone else ():
+            self._touched.pop(slot_id, None)
+            self._remembered -= slot.size
 
     async def recover(self, connection: Connection, partition: int) -> None:
         while rows := await store.unpublished(connection, partition):
@@ -99,6 +108,8 @@ class Decider(Work):
         if wanted:
             for slot_id, slot in (await store.load_slots(connection, list(wanted))).items():
                 self._partitions[wanted[slot_id]].slots[slot_id] = slot
+                self._touched[slot_id] = wanted[slot_id]
+                self._remembered += slot.size
 
     def _decide(self, partition: int, record: Record, received: Received | str, batch: store.Batch) -> str:
         """Decide one record into the batch; says why if it is refused."""
@@ -110,10 +121,13 @@ class Decider(Work):
         slots = self._partitions[partition].slots
         slot = slots.get(event.slot_id) or Slot(event.slot_id)
         at = At(partition, record.offset, record.timestamp, received.id)
+        size = slot.size
         verdict = decide(slot, at, event, self._rules.by_version)
         if verdict.kind != "refused":
             slots[slot.slot_id] = batch.touched[slot.slot_id] = slot
-            slots.move_to_end(slot.slot_id)
+            self._touched[slot.slot_id] = partition
+            self._touched.move_to_end(slot.slot_id)
+            self._remembered += slot.size - size
         if verdict.retimed:
             batch.retimed[slot.slot_id] = slot
         batch.receipts.append(
@@ -125,6 +139,11 @@ class Decider(Work):
             batch.change(slot.slot_id, request, record.offset)
         return verdict.why if verdict.kind == "refused" else ""
 
+    def _let_go(self) -> None:
+        while self._remembered > MOST_REMEMBERED and len(self._touched) > 1:
+            slot_id, partition = self._touched.popitem(last=False)
+            self._remembered -= self._partitions[partition].slots.pop(slot_id).size
+
     async def after_commit(self, partitions: Sequence[int]) -> None:
         """Publish from memory what was just decided, then raise the watermarks."""
         published: dict[int, int] = {}
@@ -133,7 +152,6 @@ class Decider(Work):
         for partition in partitions:
             state = self._partitions[partition]
             batch, state.unpublished = state.unpublished, None
-            _let_go(state.slots)
             # What a rebuild decides again is on the broker already.
             rows = [row for row in batch.decisions if row.offset > state.published] if batch else []
             if not rows:
@@ -155,6 +173,7 @@ class Decider(Work):
                         row.traceparent,
                     )
                 )
+        self._let_go()
         if not outgoing:
             return
         await self._publisher.publish(outgoing)
@@ -176,13 +195,6 @@ def _read(record: Record) -> _Read:
 def _slot_id(received: Received) -> str:
     assert isinstance(received.event, SlotRecord)
     return received.event.slot_id
-
-
-def _let_go(slots: OrderedDict[str, Slot]) -> None:
-    remembered = sum(len(slot.seen) + len(slot.requests) for slot in slots.values())
-    while remembered > MOST_REMEMBERED and len(slots) > 1:
-        _, oldest = slots.popitem(last=False)
-        remembered -= len(oldest.seen) + len(oldest.requests)
 
 
 def _decision(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 import asyncpg
 import msgspec
@@ -170,9 +171,9 @@ def _request(row: asyncpg.Record) -> Request:
         row["venue_id"],
         row["party_size"],
         row["log_offset"],
-        status=row["status"],
+        status=intern(row["status"]),
         name=row["name"],
-        town=row["town"],
+        town=intern(row["town"]),
         points=row["points"],
         working_hours=hours,
         drawn_in=row["drawn_in"],

@@ -99,7 +99,12 @@ class Postgres:
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "max_connections": "200",
-            "shared_buffers": "128MB",
+            # A rush writes at random places of its indexes: with little memory and frequent checkpoints each of them is
+            # read, and written whole to the log, again and again.
+            "shared_buffers": "512MB",
+            "max_wal_size": "4GB",
+            "checkpoint_timeout": "15min",
+            "wal_compression": "lz4",
             "password_encryption": "scram-sha-256",
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -58,6 +58,11 @@ class Slot:
     def free(self) -> int:
         return self.capacity - self.taken
 
+    @property
+    def size(self) -> int:
+        """How much is remembered of it: requests and seen ids."""
+        return len(self.requests) + len(self.seen)
+
     def pending(self, kind: str) -> bool:
         """Whether the slot's timer of this kind (of no subject) is pending."""
         return (kind, "") in self.timers
