@@ -45,7 +45,7 @@ def faults(words: list[str], commands: Any) -> Iterator[str]:
     if command is None:
         yield f"there is no command `{name}`"
         return
-    if hasattr(command, "commands"):
+    if hasattr(command, "commands") and not (command.invoke_without_command and rest and rest[0].startswith("-")):
         yield from faults(rest, command)
         return
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -122,40 +122,54 @@ def _ask(port: int) -> Reading:
 
 
 def render(before: dict[str, Reading], after: dict[str, Reading]) -> RenderableType:
-    """The tables of what the workers did between two readings."""
-    table = Table(title="判定 · The decider", caption="lag: records not yet decided; in s: the age of the last decided")
-    table.add_column("worker")
-    for name in ("decisions/s", "records/s", "batch"):
-        table.add_column(name, justify="right")
-    for stage in STAGES:
-        table.add_column(f"{stage} µs", justify="right")
-    for name in ("lag", "lag s", "done in s", "partitions"):
-        table.add_column(name, justify="right")
+    """The tables of what the workers did between two readings: a column a worker."""
+    table = Table(title="判定 · The decider")
+    table.add_column("")
+    columns = []
     for name, reading in after.items():
-        if not reading.values:
-            table.add_row(name, Text("no answer", style="red"))
-            continue
-        one = row(before.get(name, Reading(reading.at)), reading)
-        table.add_row(
-            name,
-            f"{one.decisions_s:,.0f}",
-            f"{one.records_s:,.0f}",
-            "–" if one.batch is None else f"{one.batch:,.0f}",
-            *("–" if (spent := one.stages[stage]) is None else f"{spent:,.1f}" for stage in STAGES),
-            f"{one.lag:,}",
-            f"{one.lag_s:,.1f}",
-            "0" if not one.lag else f"{one.lag / one.records_s:,.1f}" if one.records_s else "∞",
-            str(one.partitions),
-        )
+        table.add_column(name, justify="right")
+        columns.append(_column(before.get(name, Reading(reading.at)), reading))
+    for told, *cells in zip(_MEASURES, *columns, strict=True):
+        table.add_row(told, *cells)
     hot = _hottest(after)
     if not hot:
         return table
-    slots = Table(title="热门名额 · The hottest slots", caption="decisions in the last whole 10 s")
+    slots = Table(title="热门名额 · The hottest slots, of the last whole 10 s", title_justify="left")
     slots.add_column("slot")
     slots.add_column("decisions", justify="right")
     for slot_id, number in hot:
         slots.add_row(slot_id, f"{number:,.0f}")
     return Group(table, slots)
+
+
+_MEASURES = (
+    "decisions a second",
+    "records a second",
+    "records a batch",
+    *(f"{stage}, µs a record" for stage in STAGES),
+    "partitions",
+    "not yet decided",
+    "age of the last decided, s",
+    "all decided in, s",
+)
+
+
+def _column(before: Reading, after: Reading) -> list[RenderableType]:
+    """A worker's figures, in the order of _MEASURES."""
+    if not after.values:
+        return [Text("no answer", style="red"), *[""] * (len(_MEASURES) - 1)]
+    one = row(before, after)
+    left = "0" if not one.lag else f"{one.lag / one.records_s:,.1f}" if one.records_s else "∞"
+    return [
+        f"{one.decisions_s:,.0f}",
+        f"{one.records_s:,.0f}",
+        "–" if one.batch is None else f"{one.batch:,.0f}",
+        *("–" if (spent := one.stages[stage]) is None else f"{spent:,.1f}" for stage in STAGES),
+        str(one.partitions),
+        f"{one.lag:,}",
+        f"{one.lag_s:,.1f}",
+        left,
+    ]
 
 
 def _hottest(readings: dict[str, Reading]) -> list[tuple[str, float]]:

@@ -104,7 +104,6 @@ class Postgres:
             "shared_buffers": "512MB",
             "max_wal_size": "4GB",
             "checkpoint_timeout": "15min",
-            "wal_compression": "lz4",
             "password_encryption": "scram-sha-256",
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -1,7 +1,6 @@
 """Bookings of a session: what each record of the slot log does to its slot, one method a record."""
 
 from collections.abc import Iterable
-from sys import intern
 
 from youai_contracts.events import (
     BookingCancelled,
@@ -72,7 +71,7 @@ class BookingTurn(GivingTurn):
                 record.venue_id,
                 record.party_size,
                 self._at.offset,
-                town=intern(record.town),
+                town=record.town,
                 points=record.points,
                 working_hours=record.working_hours,
             )

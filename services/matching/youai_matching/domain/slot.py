@@ -83,9 +83,7 @@ def decide(slot: Slot, at: At, record: SlotRecord, rules: Mapping[str, RuleVersi
         return Verdict("repeat", original=slot.seen[at.id])
     version = _version(slot, record, rules)
     slot.time = max(slot.time, at.timestamp)
-    # Most records bear their request's id: one string for both.
-    record_id = getattr(record, "request_id", None)
-    slot.seen[record_id if record_id == at.id else at.id] = at.offset
+    slot.seen[at.id] = at.offset
     applied = opens = slot.phase == "unopened"
     if isinstance(record, SlotOpened) and opens:
         _take_over(slot, record)
