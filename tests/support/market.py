@@ -128,10 +128,13 @@ class Market:
 
 
 def session_body(**more: Any) -> dict[str, Any]:
-    """A session that can be booked now, with an id and a day of its own: a venue may book any number of them."""
+    """A session that can be booked now, with an id and a time of its own: a venue may book hundreds of them.
+
+    One after the other they lie in different months, of which a venue may have 40 sessions each.
+    """
     now = datetime.now(UTC)
     turn, day = divmod(next(_numbers), 300)
-    starts_at = now + timedelta(days=21 + day, hours=3 * turn)
+    starts_at = now + timedelta(days=21 + day * 37 % 300, hours=3 * turn)
     times = {
         "opens_at": now - timedelta(minutes=1),
         "closes_at": now + timedelta(days=20),
