@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from youai_matching import decider
 
 from tests.unit.matching.auditing import FATES, check_crashes, check_invariants, check_same, lie, relay
 from tests.unit.matching.fakes import Partition
@@ -77,6 +78,24 @@ async def test_a_rush_with_crashes(seed: int) -> None:
     steady = await check_crashes(records, plan)
     for slot in steady.slots().values():
         check_invariants(slot)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_memory_that_is_short_changes_no_byte(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = build(rush(random.Random(seed)))
+    steady = Partition()
+    await steady.append(records)
+    monkeypatch.setattr(decider, "MOST_REMEMBERED", 20)
+    short = Partition()
+    for first in range(0, len(records), 5):
+        await short.append(records[first : first + 5])
+        remembered = [slot.size for slot in short.slots().values()]
+        assert short.decider._remembered == sum(remembered)
+        assert sum(remembered) <= 20 or len(remembered) == 1
+    assert set(short.slots()) < set(steady.slots()), "slots were let go"
+    assert short.outbox.published == steady.outbox.published
+    short.decider.forget(short.number)
+    assert short.decider._remembered == 0
 
 
 async def test_the_rushes_reach_what_matters() -> None:

@@ -15,7 +15,7 @@ from youai_contracts.topics import Topic
 
 
 def _told(pattern: str) -> dict[str, str]:
-    """A pattern for the schema alone: `check_shapes` holds a record to it at a tenth of what a match a field costs."""
+    """A pattern for the schema alone: `check_shapes` holds a record to it by all fields at once, for less."""
     return {"pattern": pattern}
 
 
