@@ -4,10 +4,12 @@ import os
 import secrets
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from youai_stack import files, ports, processes
+from youai_stack import files, jars, ports, processes
 from youai_stack.errors import StackError
 
 DOWN: dict[str, Any] = {"state": "down"}
@@ -70,12 +72,13 @@ class Home:
     # What is chosen once and kept
 
     def ports(self, *names: str) -> dict[str, int]:
-        """The kept ports of these names; those that are not chosen yet are chosen now."""
+        """The kept ports of these names; those that are not chosen yet are chosen now, none of them another home's."""
         kept: dict[str, int] = files.read_json(self._ports) or {}
         missing = [name for name in names if name not in kept]
         if missing:
-            kept |= ports.choose(missing, taken=set(kept.values()), seed=f"{self.path}{len(kept)}")
-            files.write_json(self._ports, kept)
+            with _neighbours(self._ports) as theirs:
+                kept |= ports.choose(missing, taken={*kept.values(), *theirs}, seed=f"{self.path}{len(kept)}")
+                files.write_json(self._ports, kept)
         return {name: kept[name] for name in names}
 
     def forget_ports(self, *names: str) -> None:
@@ -171,6 +174,21 @@ class Home:
         if outside := elsewhere.get("outside"):
             shutil.rmtree(outside, ignore_errors=True)
         shutil.rmtree(self.path)
+
+
+@contextmanager
+def _neighbours(own: Path) -> Iterator[set[int]]:
+    """The ports that this user's other homes have kept. Inside the block no other home chooses, and `own` joins them.
+
+    A home that starts, or whose process is being restarted, listens on nothing yet: asking the kernel is not enough.
+    """
+    cache = jars.cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with files.locked(cache / "ports.lock"):
+        listed = (files.read_json(cache / "homes.json") or {}).get("ports", [])
+        others = {place: kept for place in map(Path, listed) if place != own and (kept := files.read_json(place))}
+        files.write_json(cache / "homes.json", {"ports": [str(own), *map(str, others)]})
+        yield {port for kept in others.values() for port in kept.values()}
 
 
 def _store(process: dict[str, Any] | None) -> dict[str, Any]:

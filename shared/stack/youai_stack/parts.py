@@ -203,5 +203,4 @@ async def migrate(parts: ServiceParts, service: Service) -> None:
         )
         if code == 0:
             return
-    said = processes.tail(log, 1)
-    raise StackError(f"The migrations of {service.name} failed ({said[0][:300] if said else code}): see {log}.")
+    raise StackError(f"The migrations of {service.name} failed ({processes.complaint(log)}): see {log}.")

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -137,3 +138,18 @@ def tail(log: Path, lines: int = 8) -> list[str]:
     except FileNotFoundError:
         return []
     return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def complaint(log: Path) -> str:
+    """What a log's process died of: the first error among the last lines, else the last line; "(nothing)" if empty.
+
+    A line of JSON gives its `event`; an error is one whose `level` is error or critical. The first, because what comes
+    after it tells mostly of the same end once more.
+    """
+    lines = tail(log, 60)
+    for line in lines:
+        with contextlib.suppress(ValueError, AttributeError):
+            told = json.loads(line)
+            if told.get("level") in ("error", "critical"):
+                return f"{told.get('event')}"[:300]
+    return lines[-1][:300] if lines else "(nothing)"

@@ -182,10 +182,9 @@ class Supervisor:
         for child in children:
             while not child.was_ready.is_set():
                 if child.restarts >= CRASHES_AT_UP or time.monotonic() > deadline:
-                    said = processes.tail(child.spec.log, 1)
                     raise StackError(
-                        f"{child.spec.name} does not come up ({child.detail or child.state}); the last line of"
-                        f" {child.spec.log} is: {said[0][:300] if said else '(nothing)'}"
+                        f"{child.spec.name} does not come up ({child.detail or child.state}); {child.spec.log} says:"
+                        f" {processes.complaint(child.spec.log)}"
                     )
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(child.was_ready.wait(), 0.2)

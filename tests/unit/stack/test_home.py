@@ -1,6 +1,7 @@
 """A home: made once, never somebody else's folder, and its choices kept."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,24 @@ def test_ports_and_secrets_are_chosen_once(home: Home) -> None:
     again = Home(home.path)
     assert home.ports("kafka", "postgres") == again.ports("kafka", "postgres")
     assert home.secret("catalog") == again.secret("catalog") != home.secret("matching")
+
+
+def test_no_two_homes_share_a_port_though_nothing_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("youai_stack.ports.FIRST", 20_000)
+    monkeypatch.setattr("youai_stack.ports.LAST", 20_011)
+    monkeypatch.setattr("youai_stack.ports.is_free", lambda port: True)
+    monkeypatch.setenv("YOUAI_CACHE", str(tmp_path / "cache"))
+    homes = [Home(tmp_path / name) for name in ("one", "two", "three")]
+    for home in homes:
+        home.create()
+    chosen = [port for home in homes for name in "abcd" for port in home.ports(name).values()]
+    assert sorted(chosen) == list(range(20_000, 20_012))
+    with pytest.raises(StackError, match="No free port"):
+        homes[0].ports("e")
+    homes[1].forget_ports()
+    assert homes[0].ports("e")["e"] in chosen[4:8]
+    shutil.rmtree(homes[2].path)
+    assert homes[0].ports("f", "g", "h", "i", "j", "k", "l").keys() == set("fghijkl")
 
 
 def test_new_ports_are_other_choices(home: Home) -> None:

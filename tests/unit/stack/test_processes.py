@@ -1,5 +1,6 @@
 """Processes: a pid alone does not name one, and none outlives its parent."""
 
+import json
 import os
 import signal
 import subprocess
@@ -71,3 +72,13 @@ def test_a_small_log_stays_and_its_tail_is_read(tmp_path: Path) -> None:
     processes.rotate(log)
     assert processes.tail(log, 2) == ["two", "three"]
     assert processes.tail(tmp_path / "none.log") == []
+
+
+def test_what_a_process_died_of_is_the_first_error_that_it_told(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    assert processes.complaint(log) == "(nothing)"
+    log.write_text("plain words\n[1, 2]\n")
+    assert processes.complaint(log) == "[1, 2]"
+    told = [("info", "Starting..."), ("error", "address already in use"), ("critical", "We experienced a crash!")]
+    log.write_text("".join(json.dumps({"level": level, "event": event}) + "\n" for level, event in told))
+    assert processes.complaint(log) == "address already in use"
