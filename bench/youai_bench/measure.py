@@ -1,5 +1,6 @@
 """Rounds of drains: each case sized by a first drain, then all cases one after the other, round by round."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,6 @@ from youai_bench.system import Drained, System
 from youai_bench.systems.catalogue import Case
 from youai_bench.work import Work
 
-_SPARE = 1.25
-"""How much longer than the shortest drain a round is made: a machine is not always as busy."""
 MOST_RECORDS = 2_000_000
 
 
@@ -63,15 +62,20 @@ class Bench:
     waitlist: bool = False
     found: dict[str, Measured] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    _checking: asyncio.Task[None] | None = None
+    _checked: System | None = None
 
     async def measure(self, cases: Sequence[Case]) -> None:
         """All cases, interleaved; one that fails is left out from there on, and the others go on."""
         ready: set[str] = set()
-        for case in cases:
-            await self._guarded(case, self._sized(case, ready))
-        for number in range(1, self.size.rounds + 1):
-            for case in [case for case in cases if case.name in self.found]:
-                await self._guarded(case, self._round(self.found[case.name], number))
+        try:
+            for case in cases:
+                await self._guarded(case, self._sized(case, ready))
+            for number in range(1, self.size.rounds + 1):
+                for case in [case for case in cases if case.name in self.found]:
+                    await self._guarded(case, self._round(self.found[case.name], number))
+        finally:
+            await self._until_checked()
 
     async def _guarded(self, case: Case, step: Awaitable[None]) -> None:
         try:
@@ -89,10 +93,11 @@ class Bench:
             ready.add(case.system)
         work = self._work(case, case.first)
         while (drained := await self._drain(case, work)).seconds < self.size.shortest_s / 4:
-            work = self._work(case, records_for(work.records / drained.seconds / 2, self.size))
+            work = self._work(case, records_for(work.records / drained.seconds / 2, self.size.shortest_s))
         self.tell(f"{case.name}: a first drain of {work.records:,} records took {drained.seconds:.2f} s")
-        records = records_for(work.records / drained.seconds, self.size)
-        self.found[case.name] = Measured(case, self._work(case, records))
+        if case.name not in self.failed:
+            records = records_for(work.records / drained.seconds, self.size.shortest_s * case.spare)
+            self.found[case.name] = Measured(case, self._work(case, records))
 
     def _work(self, case: Case, records: int) -> Work:
         return works.make(case.work, records, waitlist=self.waitlist or case.waitlist)
@@ -103,7 +108,7 @@ class Bench:
         while (drained := await self._drain(case, measured.work)).seconds < self.size.shortest_s:
             if measured.work.records >= MOST_RECORDS:
                 break
-            records = records_for(measured.work.records / drained.seconds, self.size)
+            records = records_for(measured.work.records / drained.seconds, self.size.shortest_s * case.spare)
             self.tell(f"{case.name}: {drained.seconds:.2f} s is too short; {records:,} records from now on")
             measured.work = self._work(case, records)
         measured.add(drained)
@@ -111,21 +116,40 @@ class Bench:
         self.tell(f"round {number}: {case.name}: {measured.rates[-1]:,.0f}/s ({drained.seconds:.2f} s; CPU s: {cpu})")
 
     async def _drain(self, case: Case, work: Work) -> Drained:
+        """One drain. It is checked while the next is being filled; nothing runs beside a drain itself."""
         system = self.systems[case.system]
+        if system is self._checked:
+            await self._until_checked()
         await system.fill(work)
         try:
+            await self._until_checked()
             await self.ground.settle()
             drained = await system.drain()
+        except BaseException:
+            await system.clear()
+            raise
+        self._checked, self._checking = system, asyncio.create_task(self._guarded(case, self._check(case, work)))
+        return drained
+
+    async def _until_checked(self) -> None:
+        checking, self._checking, self._checked = self._checking, None, None
+        if checking is not None:
+            await checking
+
+    async def _check(self, case: Case, work: Work) -> None:
+        system = self.systems[case.system]
+        try:
             found = await system.outcomes()
         finally:
             await system.clear()
-        if found is not None and (faults := check(work, system.ordered_by, found)):
-            raise CheckFailed(f"{case.name} fails the check: {'; '.join(faults)}.")
-        return drained
+        if found is not None:
+            faults = await asyncio.to_thread(check, work, system.ordered_by, found)
+            if faults:
+                raise CheckFailed(f"{case.name} fails the check: {'; '.join(faults)}.")
 
 
-def records_for(rate: float, size: Size) -> int:
-    """How many records last long enough at so many a second, rounded up to two digits."""
-    wanted = rate * size.shortest_s * _SPARE
+def records_for(rate: float, seconds: float) -> int:
+    """How many records last so long at so many a second, rounded up to two digits."""
+    wanted = rate * seconds
     step: int = 10 ** max(0, math.floor(math.log10(wanted)) - 1)
     return min(MOST_RECORDS, math.ceil(wanted / step) * step)

@@ -321,13 +321,14 @@ class Lane:
             return movers[-1][0] if movers else high_water
 
         for record in records:
-            retried_for = dict(record.headers).get("dead-letter-retried-for")
+            headers = dict(record.headers)  # of several of one name the one that its event is read with
+            retried_for = headers.get("dead-letter-retried-for")
             if retried_for is not None:
                 # Appended again under its old id, for the one service that could not read it (`youai dlq retry`).
                 if retried_for == self.work.name.partition(".")[0].encode():
                     fresh.append(record)
                 continue
-            position = source_position(self.work.topic, record)
+            position = source_position(self.work.topic, partition, headers.get("ce_id") or b"")
             if position is not None:
                 reached = movers[-1][0] if movers else high_water
                 if reached is not None and position <= reached:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from youai_contracts import codec
 from youai_contracts.codec import Received, Undecodable
+from youai_contracts.events import Event
 from youai_contracts.topics import Topic
 
 from youai_runtime.database import Connection
@@ -62,6 +63,8 @@ class Work:
     topic: Topic
     deduplicates: bool = True
     """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
+    reads: type[Event] | None = None
+    """An event class of the fields that the work looks at, where those are few (see codec.decode)."""
     pause_s: float = 0.0
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
     gather_s: float = 0.0
@@ -75,7 +78,7 @@ class Work:
     def is_readable(self, record: Record) -> bool:
         """Whether a record is an event of the topic; the lane asks where its `ce_id` would make it drop others."""
         try:
-            codec.decode(self.topic, record.key, record.value, record.headers)
+            codec.decode(self.topic, record.key, record.value, record.headers, self.reads)
         except Undecodable:
             return False
         return True
@@ -116,14 +119,17 @@ class Projection(Work):
 
 
 def decode_all(
-    topic: Topic, records: Sequence[Record]
+    topic: Topic, records: Sequence[Record], only: type[Event] | None = None
 ) -> tuple[list[tuple[Record, Received]], list[tuple[Record, str]]]:
-    """Records of `topic` with their events, and those that cannot be read with why; both in the records' order."""
+    """Records of `topic` with their events, and those that cannot be read with why; both in the records' order.
+
+    `only` as in codec.decode.
+    """
     received: list[tuple[Record, Received]] = []
     unreadable: list[tuple[Record, str]] = []
     for record in records:
         try:
-            received.append((record, codec.decode(topic, record.key, record.value, record.headers)))
+            received.append((record, codec.decode(topic, record.key, record.value, record.headers, only)))
         except Undecodable as error:
             unreadable.append((record, str(error)))
     return received, unreadable
@@ -135,16 +141,14 @@ def fingerprint(record: Record) -> bytes:
     return hashlib.sha256(raw or b"").digest()
 
 
-def source_position(topic: Topic, record: Record) -> tuple[int, ...] | None:
-    """Where a record stands at its source: (position,) of an outbox, (offset, index) of a decision.
+def source_position(topic: Topic, partition: int, id_: bytes) -> tuple[int, ...] | None:
+    """Where a record stands at its source, by its `ce_id`: (position,) of an outbox, (offset, index) of a decision.
 
-    `ce_id` is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
+    An id is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
     """
-    raw = dict(record.headers).get("ce_id") or b""  # of several the one that its event is read with
-    source, *numbers = raw.split(b"-")
-    if not numbers or (source != b"%d" % record.partition and source != topic.writer.encode()):
+    source, *numbers = id_.split(b"-")
+    if not numbers or (source != b"%d" % partition and source != topic.writer.encode()):
         return None
-    for number in numbers:
-        if not number.isdigit() or len(number) > 18:
-            return None
+    if not b"".join(numbers).isdigit() or not all(0 < len(number) <= 18 for number in numbers):
+        return None
     return tuple(map(int, numbers))

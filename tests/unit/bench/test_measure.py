@@ -1,5 +1,6 @@
 """The runner: rounds in turns, long enough; who fails the check has no figure and the others go on."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,7 @@ class Fake:
             raise StackError("it cannot be installed here.")
 
     async def fill(self, work: Work) -> None:
+        self.calls.append(f"fill {self.name}")
         self.work = work
 
     async def drain(self) -> Drained:
@@ -44,6 +46,9 @@ class Fake:
         return Drained(self.work.records / self.rate, {"worker": 1.0})
 
     async def outcomes(self) -> Outcomes:
+        self.calls.append(f"check {self.name}")
+        for _ in range(5):  # others may go on meanwhile
+            await asyncio.sleep(0)
         found = decided(self.work)
         if self.spoils is not None and self.drains > self.spoils:
             found.rows = found.rows[1:]
@@ -66,11 +71,25 @@ async def test_rounds_are_in_turns_and_long_enough() -> None:
     calls: list[str] = []
     made, cases = bench(Fake("a", 1_000, calls), Fake("b", 2_000, calls))
     await made.measure(cases)
-    assert [call for call in calls if not call.startswith("clear")][-4:] == ["a", "b", "a", "b"]
+    assert [call for call in calls if call in ("a", "b")][-4:] == ["a", "b", "a", "b"]
     for name in ("a", "b"):
         assert len(made.found[name].rates) == 2
         assert min(made.found[name].seconds) >= 0.5
     assert made.failed == {}
+
+
+async def test_the_next_is_filled_while_one_is_checked_but_nothing_runs_beside_a_drain() -> None:
+    calls: list[str] = []
+    made, cases = bench(Fake("a", 1_000, calls), Fake("b", 1_000, calls))
+    await made.measure(cases)
+    assert calls.index("fill b") < calls.index("clear a")
+    for name in ("a", "b"):
+        for begun, ended in zip(_places(calls, f"check {name}"), _places(calls, f"clear {name}"), strict=True):
+            assert not {"a", "b", f"fill {name}"} & set(calls[begun:ended])
+
+
+def _places(calls: list[str], call: str) -> list[int]:
+    return [place for place, one in enumerate(calls) if one == call]
 
 
 async def test_who_fails_the_check_has_no_figure_and_the_others_go_on() -> None:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from youai_bench import report
 from youai_bench import work as works
-from youai_bench.measure import Measured, Size, records_for
+from youai_bench.measure import Measured, records_for
 from youai_bench.system import Drained
 from youai_bench.systems.catalogue import CASES, RATIOS, SYSTEMS, Case
 
@@ -55,8 +55,8 @@ def test_the_tables_name_what_was_measured() -> None:
 
 
 def test_rounds_are_sized_by_the_rate() -> None:
-    assert records_for(100_000, Size(3, 3.0)) >= 300_000
-    assert records_for(7.3, Size(3, 3.0)) >= 22
+    assert records_for(100_000, 3.0) >= 300_000
+    assert records_for(7.3, 3.0) >= 22
 
 
 def test_every_case_has_its_system() -> None:

@@ -69,22 +69,21 @@ def test_a_partition_is_one_of_those_that_there_are(key: bytes, partitions: int)
     ],
 )
 def test_where_a_record_stands_at_its_source(id: bytes, position: tuple[int, ...] | None) -> None:
-    assert source_position(topics.OFFER, with_id(id)) == position
+    assert source_position(topics.OFFER, 3, id) == position
 
 
-def test_a_record_without_an_id_stands_nowhere() -> None:
-    assert source_position(topics.OFFER, Raw()) is None
+def test_a_record_without_an_id_has_the_fingerprint_of_nothing() -> None:
     assert fingerprint(Raw()) == hashlib.sha256(b"").digest()
 
 
 @given(st.binary())
 def test_any_id_has_a_fingerprint_and_a_position_or_none(id: bytes) -> None:
     assert fingerprint(with_id(id)) == hashlib.sha256(id).digest()
-    position = source_position(topics.OFFER, with_id(id))
+    position = source_position(topics.OFFER, 3, id)
     assert position is None or all(0 <= number < 2**63 for number in position)
 
 
 @given(st.integers(0, 63), st.tuples(st.integers(0, 10**15), st.integers(0, 10**6)))
 def test_a_decisions_id_is_read_back(partition: int, position: tuple[int, int]) -> None:
     raw = f"{partition}-{position[0]}-{position[1]}".encode()
-    assert source_position(topics.BOOKING, with_id(raw, partition)) == position
+    assert source_position(topics.BOOKING, partition, raw) == position

@@ -36,6 +36,7 @@ from youai_contracts.events.decisions import (
     ClaimEnded,
     ClaimRejected,
     Decision,
+    Outline,
 )
 from youai_contracts.events.demands import (
     DemandClaimed,
@@ -186,6 +187,7 @@ __all__ = [
     "OfferPublished",
     "OfferWithdrawn",
     "OrganizationRegistered",
+    "Outline",
     "OverrideRequested",
     "Places",
     "ResourceAnswered",

@@ -143,7 +143,7 @@ class Event(Struct, frozen=True, kw_only=True):
         """
         for name in _instants(type(self)):
             value = getattr(self, name)
-            if value is not None and not _EARLIEST <= value <= _LATEST:
+            if value is not None and not 1 < value.year < 9_999 and not _EARLIEST <= value <= _LATEST:
                 raise ValueError(f"{name} is beyond the calendar")
 
     def key(self) -> str:
