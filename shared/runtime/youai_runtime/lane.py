@@ -21,7 +21,8 @@ from youai_runtime import kafka, lag, logs, metrics
 from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 from youai_runtime.listener import Listener
-from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, fingerprint, source_position
+from youai_runtime.seen import drop_seen
+from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, fingerprint
 
 log = logs.get(__name__)
 
@@ -252,7 +253,7 @@ class Lane:
         records = self._continue_from(partition, records)
         if not records:
             return None
-        fresh, high_water = self._drop_seen(partition, records)
+        fresh, high_water = drop_seen(self.work, partition, records, self._high_water[partition])
         last = records[-1]
         return Batch(fresh, len(records), last.offset + 1, fingerprint(last), last.timestamp, high_water)
 
@@ -306,38 +307,6 @@ class Lane:
             if record.offset != expected:
                 raise LaneBroken(f"expected offset {expected}, got {record.offset}: records are missing")
         return records
-
-    def _drop_seen(self, partition: int, records: Sequence[Record]) -> tuple[Sequence[Record], tuple[int, ...] | None]:
-        high_water = self._high_water[partition]
-        if not self.work.deduplicates:
-            return records, high_water
-        fresh = []
-        movers: list[tuple[tuple[int, ...], Record]] = []  # what has moved the mark in this batch, ascending
-
-        def mark() -> tuple[int, ...] | None:
-            """The mark, moved by records that can be read alone: what is no event says nothing of those after it."""
-            while movers and not self.work.is_readable(movers[-1][1]):
-                movers.pop()
-            return movers[-1][0] if movers else high_water
-
-        for record in records:
-            headers = dict(record.headers)  # of several of one name the one that its event is read with
-            retried_for = headers.get("dead-letter-retried-for")
-            if retried_for is not None:
-                # Appended again under its old id, for the one service that could not read it (`youai dlq retry`).
-                if retried_for == self.work.name.partition(".")[0].encode():
-                    fresh.append(record)
-                continue
-            position = source_position(self.work.topic, partition, headers.get("ce_id") or b"")
-            if position is not None:
-                reached = movers[-1][0] if movers else high_water
-                if reached is not None and position <= reached:
-                    reached = mark()
-                    if reached is not None and position <= reached:
-                        continue
-                movers.append((position, record))
-            fresh.append(record)
-        return fresh, mark()
 
     def _break(self, partition: int, error: BaseException) -> None:
         self.broken[partition] = f"{type(error).__name__}: {error}"

@@ -139,16 +139,3 @@ def fingerprint(record: Record) -> bytes:
     """SHA-256 of the record's `ce_id` as received, by which a recreated topic is told from the old one."""
     raw = next((value for name, value in record.headers if name == "ce_id"), b"")
     return hashlib.sha256(raw or b"").digest()
-
-
-def source_position(topic: Topic, partition: int, id_: bytes) -> tuple[int, ...] | None:
-    """Where a record stands at its source, by its `ce_id`: (position,) of an outbox, (offset, index) of a decision.
-
-    An id is `{writer}-{position}` or `{partition}-{offset}-{index}`; None for any other, which is never dropped.
-    """
-    source, *numbers = id_.split(b"-")
-    if not numbers or (source != b"%d" % partition and source != topic.writer.encode()):
-        return None
-    if not b"".join(numbers).isdigit() or not all(0 < len(number) <= 18 for number in numbers):
-        return None
-    return tuple(map(int, numbers))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from youai_contracts import topics
 from youai_runtime.kafka import partition_of
-from youai_runtime.work import fingerprint, source_position
+from youai_runtime.seen import source_position
+from youai_runtime.work import fingerprint
 
 # Kafka's own test vectors of murmur2 (org.apache.kafka.common.utils.UtilsTest).
 MURMUR2 = {
