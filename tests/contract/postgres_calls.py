@@ -12,7 +12,8 @@ import pytest
 from msgspec import structs
 from youai_contracts.events import Actor, BookingRequested, NotificationRead
 from youai_matching import points, references, requests, reservations, store, why
-from youai_matching.domain.request import Request
+from youai_matching.domain.keys import key_of
+from youai_matching.domain.request import Common, Request
 from youai_matching.domain.state import Decided, Slot
 from youai_matching.requests import Command
 from youai_matching.reservations import Asked, Numbers
@@ -150,16 +151,15 @@ class Caller:
                 "SELECT true FROM booking WHERE slot_id = $1 AND request_id = $2", slot_id, request_id
             )
             changed = batch.moved if known else batch.added
-            changed[slot_id, request_id] = Request(
-                request_id,
-                r.choice(VENUES),
+            common = Common(
                 r.randint(1, 3),
-                self.offset,
-                status=cast(Any, r.choice(STATUSES)),
+                status=r.choice(STATUSES),
                 working_hours=r.choice((None, ("09:00", "17:00"))),
-                rank=r.randint(-3, 9),
                 second=r.random() < 0.3,
+                drawn_in=r.random() < 0.3,
             )
+            key = key_of(request_id)
+            changed[slot_id, key] = Request.of(key, r.choice(VENUES), self.offset, common, r.randint(-3, 9))
             for index in range(r.randint(0, 2)):
                 kind = f"booking-{r.choice(('entered', 'confirmed', 'promoted', 'waitlisted'))}"
                 event = SimpleNamespace(request_id=request_id, type=kind, decided_at=f"t{self.offset}")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest_asyncio
 from youai_matching.domain import draw
+from youai_matching.domain.keys import key_of
 from youai_matching.domain.receipts import instant
-from youai_matching.domain.request import Request
+from youai_matching.domain.request import Common, Request
 
 from tests.support.client import Venue, assert_problem
 from tests.support.matching_alone import DAY, HOUR, NEW, RULES, MatchingAlone, matching_alone
@@ -261,9 +262,8 @@ async def test_a_draw_is_revealed_once_its_window_ends_and_tells_ranks(alone: Ma
     await alone.decide()
     slot = (await venues[0].get(f"/v1/slots/{slot_id}")).json()
     assert (slot["mode"], slot["seed"]) == ("drawn", SEED)
-    entered = [
-        Request(b["request_id"], b["venue_id"], 1, n, status="entered", drawn_in=True) for n, b in enumerate(bookings)
-    ]
+    common = Common(1, status="entered", drawn_in=True)
+    entered = [Request.of(key_of(b["request_id"]), b["venue_id"], n, common) for n, b in enumerate(bookings)]
     order = [request.request_id for request in draw.in_order(entered, SEED)]
     for venue, booking in zip(venues, bookings, strict=True):
         now = await venue.booking(booking["request_id"])

@@ -12,6 +12,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from youai_contracts import codec, topics
+from youai_contracts.events import SlotRecord
 from youai_matching.domain.slot import decide
 from youai_matching.domain.state import At, Slot
 from youai_matching.rule_files import RuleBook
@@ -19,7 +21,7 @@ from youai_stack.errors import StackError
 
 from youai_bench import slot_log
 from youai_bench.growth.cost import spread
-from youai_bench.work import SLOTS
+from youai_bench.work import SLOTS, Work
 
 _PATIENCE_S = 900.0
 
@@ -41,20 +43,17 @@ def _resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _engine(number: int) -> object:
-    """What a worker remembers after so many requests, nine in ten of them in the queue."""
+def _engine(work: Work) -> object:
+    """What a worker remembers after a work's requests, each decoded from its own bytes."""
     now = datetime.now(UTC)
     milliseconds = int(now.timestamp() * 1000)
     rules = RuleBook().by_version
-    work = spread(SLOTS, number, waitlist=True)
     slots = {slot.slot_id: Slot(slot.slot_id) for slot in work.slots}
-    for place, slot in enumerate(work.slots):
-        at = At(0, place, milliseconds, f"catalog-{place}")
-        decide(slots[slot.slot_id], at, slot_log.opened(slot, True, now), rules)
-    for ask in work:
-        # Texts of its own, as they are when each record was decoded from its own bytes.
-        at = At(0, SLOTS + ask.number, milliseconds, ask.request_id)
-        decide(slots[ask.slot.slot_id], at, slot_log.asked(ask._replace(request_id=_own(ask.request_id)), now), rules)
+    for place, (partition, message) in enumerate(slot_log.messages(work, now)):
+        received = codec.decode(topics.SLOT_LOG, message.key, message.value, message.headers)
+        assert isinstance(received.event, SlotRecord)
+        at = At(partition, place, milliseconds, received.id)
+        decide(slots[received.event.slot_id], at, received.event, rules)
     return slots
 
 
@@ -62,9 +61,8 @@ def _own(text: str) -> str:
     return text.encode().decode()
 
 
-def _dicts(number: int) -> object:
+def _dicts(work: Work) -> object:
     """The same facts of the same requests in plain dicts."""
-    work = spread(SLOTS, number, waitlist=True)
     slots: dict[str, dict[str, dict[str, Any]]] = {
         slot.slot_id: {"requests": {}, "queue": {}, "live": {}, "seen": {}} for slot in work.slots
     }
@@ -96,9 +94,10 @@ def main() -> None:
     """Print bytes a booking."""
     kind, number = sys.argv[1], int(sys.argv[2])
     make = {"engine": _engine, "dicts": _dicts}[kind]
-    make(1_000)
+    make(spread(SLOTS, 1_000, waitlist=True))
+    work = spread(SLOTS, number, waitlist=True)  # nine in ten are in the queue
     before = _resident()
-    kept = make(number)
+    kept = make(work)
     print((_resident() - before) / number)
     del kept
 

@@ -120,9 +120,7 @@ class Decider(Work):
         assert isinstance(event, SlotRecord)
         slots = self._partitions[partition].slots
         slot = slots.get(event.slot_id) or Slot(event.slot_id)
-        # Most records bear their request's id: one string in memory for both.
-        own = getattr(event, "request_id", None)
-        at = At(partition, record.offset, record.timestamp, own if own == received.id else received.id)
+        at = At(partition, record.offset, record.timestamp, received.id)
         size = slot.size
         verdict = decide(slot, at, event, self._rules.by_version)
         if verdict.kind != "refused":

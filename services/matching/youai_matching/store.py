@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from sys import intern
 
 import asyncpg
 import msgspec
 from youai_runtime.database import Connection
 
-from youai_matching.domain.request import Request
+from youai_matching.domain.keys import Key, key_of
+from youai_matching.domain.request import ENDED, Common, Request
 from youai_matching.domain.state import Decided, Slot
 
 DECIDER = "matching.decider"
@@ -115,12 +115,12 @@ class Batch:
     decisions: list[DecisionRow] = field(default_factory=list)
     touched: dict[str, Slot] = field(default_factory=dict)
     retimed: dict[str, Slot] = field(default_factory=dict)
-    added: dict[tuple[str, str], Request] = field(default_factory=dict)
-    moved: dict[tuple[str, str], Request] = field(default_factory=dict)
+    added: dict[tuple[str, Key], Request] = field(default_factory=dict)
+    moved: dict[tuple[str, Key], Request] = field(default_factory=dict)
 
     def change(self, slot_id: str, request: Request, offset: int) -> None:
         """Note that the record at `offset` made a request, or changed it."""
-        key = slot_id, request.request_id
+        key = slot_id, request.key
         if request.offset == offset:
             self.added[key] = request
         elif key not in self.added:
@@ -146,43 +146,56 @@ async def load_slots(connection: Connection, slot_ids: Sequence[str]) -> dict[st
     if not slots:
         return slots
     found = list(slots)
+    # Most records bear their request's id, and are found by it.
+    others = """
+        SELECT r.slot_id, r.record_id, r.log_offset FROM receipt AS r
+        WHERE r.slot_id = ANY($1::text[]) AND r.kind IN ('decided', 'applied', 'ignored') AND NOT EXISTS (
+            SELECT FROM booking AS b
+            WHERE b.slot_id = r.slot_id AND b.request_id = r.record_id AND b.log_offset = r.log_offset)
+        """
+    other: dict[str, set[int]] = {slot_id: set() for slot_id in found}
+    async for row in connection.cursor(others, found, prefetch=2_000):
+        slots[row["slot_id"]].seen[key_of(row["record_id"])] = row["log_offset"]
+        other[row["slot_id"]].add(row["log_offset"])
+    ended = (
+        "SELECT slot_id, request_id, log_offset FROM booking"
+        " WHERE slot_id = ANY($1::text[]) AND status = ANY($2::text[]) AND NOT drawn_in"
+    )
+    async for row in connection.cursor(ended, found, sorted(ENDED), prefetch=2_000):
+        offset = row["log_offset"]
+        slots[row["slot_id"]].ended[key_of(row["request_id"])] = -1 if offset in other[row["slot_id"]] else offset
     requests: dict[str, list[Request]] = {slot_id: [] for slot_id in found}
-    asked = "SELECT * FROM booking WHERE slot_id = ANY($1::text[]) ORDER BY log_offset"
-    async for row in connection.cursor(asked, found, prefetch=2_000):
-        requests[row["slot_id"]].append(_request(row))
+    kept = (
+        "SELECT * FROM booking WHERE slot_id = ANY($1::text[])"
+        " AND NOT (status = ANY($2::text[]) AND NOT drawn_in) ORDER BY log_offset"
+    )
+    async for row in connection.cursor(kept, found, sorted(ENDED), prefetch=2_000):
+        requests[row["slot_id"]].append(_request(row, own=row["log_offset"] not in other[row["slot_id"]]))
     for slot_id, slot in slots.items():
         slot.restore(requests[slot_id])
-    seen = (
-        "SELECT slot_id, record_id, log_offset FROM receipt"
-        " WHERE slot_id = ANY($1::text[]) AND kind IN ('decided', 'applied', 'ignored')"
-    )
-    async for row in connection.cursor(seen, found, prefetch=2_000):
-        slots[row["slot_id"]].seen[row["record_id"]] = row["log_offset"]
     timers = "SELECT slot_id, kind, subject, due_at FROM timer WHERE slot_id = ANY($1::text[])"
     async for row in connection.cursor(timers, found, prefetch=2_000):
         slots[row["slot_id"]].timers[row["kind"], row["subject"]] = row["due_at"]
     return slots
 
 
-def _request(row: asyncpg.Record) -> Request:
+def _request(row: asyncpg.Record, *, own: bool) -> Request:
     hours = None if row["working_from"] is None else (row["working_from"], row["working_until"])
-    return Request(
-        row["request_id"],
-        row["venue_id"],
+    common = Common(
         row["party_size"],
-        row["log_offset"],
-        status=intern(row["status"]),
+        status=row["status"],
         name=row["name"],
-        town=intern(row["town"]),
+        town=row["town"],
         points=row["points"],
         working_hours=hours,
         drawn_in=row["drawn_in"],
-        rank=row["rank"],
         second=row["second"],
         passes=row["passes"],
         lapses=row["lapses"],
-        since=row["since"],
+        own=own,
     )
+    rank = row["rank"] if row["status"] == "waitlisted" else row["since"]
+    return Request.of(key_of(row["request_id"]), row["venue_id"], row["log_offset"], common, rank)
 
 
 async def write(connection: Connection, batches: Sequence[Batch]) -> None:
@@ -236,25 +249,26 @@ async def _write_decisions(connection: Connection, decisions: Sequence[tuple[int
     )
 
 
-def _booking(partition: int, key: tuple[str, str], r: Request) -> tuple[object, ...]:
+def _booking(partition: int, key: tuple[str, Key], r: Request) -> tuple[object, ...]:
+    common, rank = r.common, r.rank
     return (
         r.request_id,
         key[0],
         partition,
         r.venue_id,
-        r.party_size,
+        common.party_size,
         r.offset,
-        r.name,
-        r.town,
-        r.points,
-        *(r.working_hours or (None, None)),
-        r.drawn_in,
-        r.status,
-        r.rank,
-        r.second,
-        r.passes,
-        r.lapses,
-        r.since,
+        common.name,
+        common.town,
+        common.points,
+        *(common.working_hours or (None, None)),
+        common.drawn_in,
+        common.status,
+        rank,
+        common.second,
+        common.passes,
+        common.lapses,
+        abs(rank),
     )
 
 

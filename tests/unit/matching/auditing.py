@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from youai_matching.decider import Decider
-from youai_matching.domain.request import HOLDS_PLACES, Request
+from youai_matching.domain.keys import key_of
+from youai_matching.domain.request import HOLDS_PLACES, MOVES, Request
 from youai_matching.domain.state import Slot
 
 from tests.unit.matching.fakes import RULES, LogRecord, Partition
@@ -37,9 +38,12 @@ def check_invariants(slot: Slot) -> None:
     assert list(slot.queue) == sorted(waiting, key=lambda r: (r.second, r.rank))
     assert slot.queue.places == sum(r.party_size for r in waiting)
     assert not any(r.second for r in waiting) or slot.pending("class")
-    live = {r.venue_id: r.request_id for r in requests if r.live}
+    live = {r.venue_id: r for r in requests if r.live}
     assert live == slot.live
     assert len(live) == sum(r.live for r in requests), "a venue has two live requests"
+    undrawn = slot.draw in ("window", "awaited")
+    assert all(MOVES[r.status] or (undrawn and r.common.drawn_in) for r in requests), "more is remembered than an id"
+    assert not slot.requests.keys() & slot.ended.keys()
     check_timers(slot)
     if slot.phase != "open":
         assert waiting == []
@@ -51,7 +55,7 @@ def check_invariants(slot: Slot) -> None:
 
 def check_timers(slot: Slot) -> None:
     holds = {subject: due for (kind, subject), due in slot.timers.items() if kind == "hold"}
-    assert all(slot.requests[subject].status == "promoted" for subject in holds)
+    assert all(slot.requests[key_of(subject)].status == "promoted" for subject in holds)
     assert all(due <= slot.closes_at for due in holds.values())
     if slot.phase in ("closed", "cancelled") or slot.kind == "demand":
         assert slot.timers == {}
@@ -85,7 +89,7 @@ def _entitled(slot: Slot, town: str) -> int:
 def _kept_for(slot: Slot, first: Request) -> bool:
     queue = RULES.by_version[slot.rule_version].queue
     pending = ("accumulation", "") in slot.timers
-    return bool(queue and first.passes >= queue.most_passes and pending and first.party_size <= slot.capacity)
+    return bool(queue and first.common.passes >= queue.most_passes and pending and first.party_size <= slot.capacity)
 
 
 def _takes_from(slot: Slot, request: Request, first: Request) -> bool:

@@ -90,21 +90,26 @@ class Database:
         else:
             table[key] |= {name: row[name] for name in re.findall(r"(\w+) = excluded\.", statement)}
 
-    async def cursor(self, sql: str, slot_ids: Sequence[str], **_: Any) -> AsyncIterator[Row]:
-        for row in self._of_slots(sql, slot_ids):
+    async def cursor(self, sql: str, slot_ids: Sequence[str], *args: Any, **_: Any) -> AsyncIterator[Row]:
+        for row in self._of_slots(" ".join(sql.split()), slot_ids, *args):
             yield row
 
-    def _of_slots(self, sql: str, slot_ids: Sequence[str]) -> list[Row]:
-        [table] = re.findall(r"FROM (\w+) WHERE slot_id = ANY", sql)
+    def _of_slots(self, sql: str, slot_ids: Sequence[str], ended: Sequence[str] = ()) -> list[Row]:
+        [table] = re.findall(r"FROM (\w+)(?: AS r)? WHERE (?:r\.)?slot_id = ANY", sql)
         rows: Iterable[Row]
         if table == "slot":
             rows = self.slot.values()
         elif table == "booking":
-            [order] = re.findall(r"ORDER BY (\w+)", sql)
-            rows = sorted(self.booking.values(), key=lambda row: row[order])
+            kept = "NOT (status = ANY($2::text[]) AND NOT drawn_in) ORDER BY log_offset" in sql
+            assert kept or sql.endswith("AND status = ANY($2::text[]) AND NOT drawn_in")
+            rows = sorted(self.booking.values(), key=lambda row: row["log_offset"])
+            rows = [row for row in rows if (row["status"] in ended and not row["drawn_in"]) is not kept]
         elif table == "receipt":
             kinds = re.findall(r"'(\w+)'", sql)
-            rows = [row for row in self.tables["receipt"] if row["kind"] in kinds]
+            assert "b.request_id = r.record_id AND b.log_offset = r.log_offset" in sql
+            own = {(row["slot_id"], row["request_id"], row["log_offset"]) for row in self.booking.values()}
+            of_kind = [row for row in self.tables["receipt"] if row["kind"] in kinds]
+            rows = [row for row in of_kind if (row["slot_id"], row["record_id"], row["log_offset"]) not in own]
         else:
             names = ("partition", "slot_id", "kind", "subject", "due_at")
             rows = [dict(zip(names, timer, strict=True)) for timer in self.timer]

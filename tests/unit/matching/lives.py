@@ -21,6 +21,7 @@ from youai_contracts.events import (
     SlotRevised,
     TimerFired,
 )
+from youai_matching.domain.keys import id_of, key_of
 from youai_matching.domain.receipts import milliseconds
 from youai_matching.domain.slot import decide
 from youai_matching.domain.state import At, Slot
@@ -132,7 +133,7 @@ def _misfire(writer: Writer, slot: Slot, move: Move) -> SlotRecord:
 
 
 def _ask(_: Writer, slot: Slot, move: Move) -> SlotRecord:
-    number = move.n if move.n == 13 else len(slot.requests)
+    number = move.n if move.n == 13 else len(slot.requests) + len(slot.ended)
     asked = ask(f"r{number}", SIZES[move.m], venue=f"v{move.n}", slot=slot.slot_id)
     points = (0, 0, 3, 0, 2, 5)[move.n % 6]
     town = TOWNS[(move.n + move.m) % 3]
@@ -141,7 +142,7 @@ def _ask(_: Writer, slot: Slot, move: Move) -> SlotRecord:
 
 def _cancel(_: Writer, slot: Slot, move: Move) -> SlotRecord:
     live = list(slot.live.values())
-    return cancel(live[move.n % len(live)] if live and move.m else f"r{move.n}", slot=slot.slot_id)
+    return cancel(live[move.n % len(live)].request_id if live and move.m else f"r{move.n}", slot=slot.slot_id)
 
 
 def _of_hold(cls: type[HoldAccepted] | type[HoldDeclined]) -> Callable[[Writer, Slot, Move], SlotRecord]:
@@ -149,7 +150,7 @@ def _of_hold(cls: type[HoldAccepted] | type[HoldDeclined]) -> Callable[[Writer, 
         held = sorted(subject for kind, subject in slot.timers if kind == "hold")
         who = held[move.n % len(held)] if held and move.m < 5 else f"r{move.n}"
         reason: dict[str, Any] = {"reason": ("declined", "limit")[move.m % 2]} if cls is HoldDeclined else {}
-        since = slot.requests[who].since if who in slot.requests else 1
+        since = slot.requests[key_of(who)].since if key_of(who) in slot.requests else 1
         meant = (None, since, since, max(0, since - 1))[(move.n + move.m) % 4]
         return cls(slot_id=slot.slot_id, request_id=who, held=meant, actor=ACTOR, **reason)
 
@@ -158,12 +159,13 @@ def _of_hold(cls: type[HoldAccepted] | type[HoldDeclined]) -> Callable[[Writer, 
 
 def _override(_: Writer, slot: Slot, move: Move) -> SlotRecord:
     """Of a request that is there, with its own venue or another; or of a new one."""
-    known = list(slot.requests.values())
-    request = known[move.n % len(known)] if known and move.m < 4 else None
+    known = [(request.key, request.venue_id) for request in slot.requests.values()]
+    known += [(key, f"v{move.n}") for key in slot.ended]
+    chosen = known[move.n % len(known)] if known and move.m < 4 else None
     return OverrideRequested(
         slot_id=slot.slot_id,
-        request_id=request.request_id if request else f"x{move.n}",
-        venue_id=request.venue_id if request and move.n else f"v{move.n}",
+        request_id=id_of(chosen[0]) if chosen else f"x{move.n}",
+        venue_id=chosen[1] if chosen and move.n else f"v{move.n}",
         town=TOWNS[move.n % 3],
         party_size=1 + move.m % 3,
         capacity=(None, slot.capacity + 1, 1, slot.capacity + 3)[move.n % 4] or None,

@@ -18,8 +18,9 @@ from youai_contracts.events import (
 
 from youai_matching.domain import draw
 from youai_matching.domain.giving import GivingTurn
+from youai_matching.domain.keys import Key, key_of
 from youai_matching.domain.receipts import milliseconds
-from youai_matching.domain.request import HOLDS_PLACES, Request
+from youai_matching.domain.request import ENDED, HOLDS_PLACES, Request, asked
 
 
 class BookingTurn(GivingTurn):
@@ -31,7 +32,7 @@ class BookingTurn(GivingTurn):
             case BookingRequested():
                 return self._request(record)
             case BookingCancelled():
-                return self._cancel(record.request_id)
+                return self._cancel(self._key_of(record.request_id))
             case HoldAccepted():
                 return self._accept(record)
             case HoldDeclined():
@@ -63,24 +64,17 @@ class BookingTurn(GivingTurn):
         self._set_timer("window", "", max(self._slot.opens_at, self._slot.time) + window_ms)
 
     def _request(self, record: BookingRequested) -> bool:
-        if record.request_id in self._slot.requests:
+        slot, key = self._slot, self._key_of(record.request_id)
+        if slot.knows(key):
             return False
-        request = self._new(
-            Request(
-                record.request_id,
-                record.venue_id,
-                record.party_size,
-                self._at.offset,
-                town=record.town,
-                points=record.points,
-                working_hours=record.working_hours,
-            )
-        )
+        own = key == self._key
+        common = asked(record.party_size, record.town, record.points, record.working_hours, own)
+        request = self._new(key, record.venue_id, common)
         refusal = self._refusal(request)
         if refusal:
             self._settle(request, "rejected", refusal)
-        elif self._slot.draw in ("window", "awaited"):
-            request.drawn_in = self._slot.draw == "window"
+        elif slot.draw in ("window", "awaited"):
+            request.change("drawn_in", slot.draw == "window")
             self._settle(request, "entered", "entered")
         else:
             self._join(request, given="place-free")
@@ -97,13 +91,13 @@ class BookingTurn(GivingTurn):
         return self._cannot_have(request)
 
     def _cannot_have(self, request: Request) -> str:
-        if request.party_size > self._slot.capacity:
+        if request.common.party_size > self._slot.capacity:
             return "party-too-large"
         return "already-live" if request.venue_id in self._slot.live else ""
 
-    def _cancel(self, request_id: str) -> bool:
+    def _cancel(self, key: Key) -> bool:
         slot, points = self._slot, self._rules.points
-        request = slot.requests.get(request_id)
+        request = slot.requests.get(key)
         if request is None or not request.live:
             return False
         late = request.status == "confirmed" and points and slot.starts_at - slot.time < points.late_ms_before
@@ -115,7 +109,7 @@ class BookingTurn(GivingTurn):
         """The request whose hold is answered; None if none is, or another than the one that is meant."""
         if ("hold", record.request_id) not in self._slot.timers:
             return None
-        request = self._slot.requests[record.request_id]
+        request = self._slot.requests[self._key_of(record.request_id)]
         return request if record.held in (None, request.since) else None
 
     def _accept(self, record: HoldAccepted) -> bool:
@@ -138,7 +132,7 @@ class BookingTurn(GivingTurn):
         if slot.timers.get((kind, subject)) != due or slot.time < due:
             return False
         if kind == "hold":
-            self._lapse(slot.requests[subject])
+            self._lapse(slot.requests[key_of(subject)])
             return True
         self._drop_timer(kind, subject)
         if kind == "closing":
@@ -146,14 +140,14 @@ class BookingTurn(GivingTurn):
         elif kind == "window":
             slot.draw = "awaited"
         elif kind == "class":
-            self.changed |= {request.request_id: request for request in slot.queue.merge()}
+            self.changed |= {request.key: request for request in slot.queue.merge()}
         self._scan()
         return True
 
     def _lapse(self, request: Request) -> None:
         hold = self._rules.hold
-        request.lapses += 1
-        if hold is not None and request.lapses >= hold.most_lapses:
+        request.change("lapses", request.common.lapses + 1)
+        if hold is not None and request.common.lapses >= hold.most_lapses:
             self._settle(request, "lapsed", "hold-lapsed-again")
         else:
             self._settle(request, "lapsed", "hold-lapsed", back="end")
@@ -161,7 +155,8 @@ class BookingTurn(GivingTurn):
 
     def _end_booking(self) -> None:
         slot = self._slot
-        held = [request for request in slot.requests.values() if ("hold", request.request_id) in slot.timers]
+        promoted = [request for request in slot.requests.values() if request.status == "promoted"]
+        held = [request for request in promoted if ("hold", request.request_id) in slot.timers]
         slot.phase = "closed"
         self._release(held, "not-accepted")
         self._release(self._entered(), "closed")
@@ -182,6 +177,8 @@ class BookingTurn(GivingTurn):
         slot.draw = "drawn"
         self._scan()  # who was displaced meanwhile comes before all who are drawn
         drawn = draw.in_order(slot.requests.values(), seed)
+        for request in [request for request in slot.requests.values() if request.status in ENDED]:
+            slot.forget(request)  # the draw's order hung on it
         for request in sorted(drawn, key=self._second_class):
             self._join(request, given="drawn", waiting="drawn-behind")
         return True
@@ -198,17 +195,17 @@ class BookingTurn(GivingTurn):
         return True
 
     def _override(self, record: OverrideRequested) -> bool:
-        slot = self._slot
+        slot, key = self._slot, self._key_of(record.request_id)
         if self._rules.override is None:
             return False
         self._explanation = record.explanation
         before = slot.capacity
         if record.capacity is not None and record.capacity > slot.capacity:
             slot.capacity = record.capacity
-        known = slot.requests.get(record.request_id)
-        if known is None:
-            self._override_new(record)
-        elif known.venue_id == record.venue_id and self._may_override(known):
+        known = slot.requests.get(key)
+        if not slot.knows(key):
+            self._override_new(key, record)
+        elif known is not None and known.venue_id == record.venue_id and self._may_override(known):
             self._settle(known, "confirmed", "override")
             slot.overrides += 1
         self._explanation = None
@@ -219,11 +216,9 @@ class BookingTurn(GivingTurn):
         fits = known.status in ("entered", "waitlisted") and known.party_size <= self._slot.free
         return fits or known.status == "promoted"  # which holds its places already
 
-    def _override_new(self, record: OverrideRequested) -> None:
+    def _override_new(self, key: Key, record: OverrideRequested) -> None:
         slot = self._slot
-        request = self._new(
-            Request(record.request_id, record.venue_id, record.party_size, self._at.offset, town=record.town)
-        )
+        request = self._new(key, record.venue_id, asked(record.party_size, record.town, 0, None, key == self._key))
         refusal = slot.closed_for if slot.phase == "cancelled" else self._cannot_have(request)
         if not refusal and request.party_size > slot.free:
             refusal = "override-full"

@@ -2,7 +2,7 @@
 
 from youai_contracts.events import ClaimEndRequested, ClaimRequested, SlotClosed, SlotOpened, SlotRecord, SlotRevised
 
-from youai_matching.domain.request import HOLDS_PLACES, Request
+from youai_matching.domain.request import HOLDS_PLACES, asked
 from youai_matching.domain.turn import Turn
 
 
@@ -27,9 +27,10 @@ class ClaimTurn(Turn):
 
     def _claim(self, record: ClaimRequested) -> bool:
         slot = self._slot
-        if record.request_id in slot.requests:
+        key = self._key_of(record.request_id)
+        if slot.knows(key):
             return False
-        claim = self._new(Request(record.request_id, record.provider_id, 1, self._at.offset, name=record.provider_name))
+        claim = self._new(key, record.provider_id, asked(1, "", 0, None, key == self._key, record.provider_name))
         if slot.phase != "open":
             self._settle(claim, "rejected", slot.closed_for)
         elif claim.venue_id in slot.live:
@@ -41,7 +42,7 @@ class ClaimTurn(Turn):
         return True
 
     def _end(self, record: ClaimEndRequested) -> bool:
-        claim = self._slot.requests.get(record.request_id)
+        claim = self._slot.requests.get(self._key_of(record.request_id))
         if claim is None or not claim.live:
             return False
         self._settle(claim, "ended", record.reason)

@@ -22,10 +22,10 @@ class GivingTurn(Turn):
         second, before = self._second_class(request), len(queue)
         if queue.second and not second:
             # It comes to stand before others, to whom places may come that were kept for their first.
-            self._walk([*queue.first.values(), request, *queue.second.values()], request, given)
+            self._walk([*queue.first, request, *queue.second], request, given)
         elif gives(slot) and self._reaches(request, first := queue.before_end(second)):
             self._give(request, first, "confirmed", given)
-        if request.status == "confirmed":
+        if request.common.status == "confirmed":
             return
         if slot.waitlist is not None and before >= slot.waitlist:
             self._settle(request, "rejected", "waitlist-full")
@@ -49,11 +49,12 @@ class GivingTurn(Turn):
         while (request := next(waiting, None)) is not None:
             if self._reaches(request, first):
                 outcome = ("confirmed", given) if request is joining else ("promoted", "place-freed")
+                after = request.second, request.rank
                 self._give(request, first, *outcome)
                 if slot.free == 0 or not (joining or anybody_fits(slot)):
                     return
                 if line is slot.queue:  # which has changed: most often one is given places, and it need not be copied
-                    line = [other for other in line if (other.second, other.rank) > (request.second, request.rank)]
+                    line = [other for other in line if (other.second, other.rank) > after]
                     waiting = iter(line)
             elif first is None:
                 first = request
@@ -70,7 +71,7 @@ class GivingTurn(Turn):
         slot, hold, calendar = self._slot, self._rules.hold, self._rules.calendar
         if hold is None or calendar is None:
             return 0
-        hours = parse_hours(request.working_hours) or calendar.hours
+        hours = parse_hours(request.common.working_hours) or calendar.hours
         away = slot.starts_at - slot.time
         if away > hold.far_over_ms:
             due = slot.time + hold.far_ms
@@ -82,13 +83,14 @@ class GivingTurn(Turn):
 
     def _reaches(self, request: Request, first: Request | None) -> bool:
         """Whether free places reach the request, `first` being the first in the queue who got none."""
-        if request.party_size > entitled(self._slot, request.town):
+        common = request.common
+        if common.party_size > entitled(self._slot, common.town):
             return False
         return first is None or not (self._kept_for(first) and takes_from(self._slot, request, first))
 
     def _kept_for(self, first: Request) -> bool:
         queue = self._rules.queue
-        if queue is None or first.passes < queue.most_passes or first.party_size > self._slot.capacity:
+        if queue is None or first.common.passes < queue.most_passes or first.party_size > self._slot.capacity:
             return False
         return self._slot.pending("accumulation")
 
@@ -103,9 +105,9 @@ class GivingTurn(Turn):
         """Count the pass of the record, and begin to keep places once they are many."""
         slot, queue, first = self._slot, self._rules.queue, self._passed
         if queue is not None and first is not None and first.status == "waitlisted":
-            first.passes += 1
-            self.changed[first.request_id] = first
-            if first.passes >= queue.most_passes:
+            first.change("passes", first.common.passes + 1)
+            self.changed[first.key] = first
+            if first.common.passes >= queue.most_passes:
                 self._begins("accumulation", slot.starts_at - queue.kept_until_ms_before)
         super().finish()
 

@@ -55,6 +55,7 @@ from youai_contracts.events import (
 
 from youai_matching.domain.bookings import BookingTurn
 from youai_matching.domain.claims import ClaimTurn
+from youai_matching.domain.keys import key_of
 from youai_matching.domain.receipts import milliseconds
 from youai_matching.domain.rules import RuleVersion
 from youai_matching.domain.state import At, Slot, Verdict
@@ -78,21 +79,24 @@ def decide(slot: Slot, at: At, record: SlotRecord, rules: Mapping[str, RuleVersi
         return Verdict("refused", why="this slot was never opened")
     if isinstance(record, _OF_BOOKINGS if slot.kind == "demand" else _OF_CLAIMS):
         return Verdict("refused", why=f"a slot of kind {slot.kind} takes no {record.type}")
-    if at.id in slot.seen:
+    key = key_of(at.id)
+    first = slot.offset_of(key)
+    if first is not None:
         slot.time = max(slot.time, at.timestamp)
-        return Verdict("repeat", original=slot.seen[at.id])
+        return Verdict("repeat", original=first)
     version = _version(slot, record, rules)
     slot.time = max(slot.time, at.timestamp)
-    slot.seen[at.id] = at.offset
     applied = opens = slot.phase == "unopened"
     if isinstance(record, SlotOpened) and opens:
         _take_over(slot, record)
-    turn: Turn = (ClaimTurn if slot.kind == "demand" else BookingTurn)(slot, at, version)
+    turn: Turn = (ClaimTurn if slot.kind == "demand" else BookingTurn)(slot, at, key, version)
     if not isinstance(record, SlotOpened):
         applied = turn.take(record)
     elif opens:
         turn.open(record)
     turn.finish()
+    if not turn.asks:
+        slot.seen[key] = at.offset
     if not turn.decisions and not applied:
         return Verdict("ignored")
     return Verdict(

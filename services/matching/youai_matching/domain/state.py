@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 from youai_contracts.events import ClaimDecision, Decision
 
+from youai_matching.domain.keys import Key
 from youai_matching.domain.queue import Queue
 from youai_matching.domain.receipts import FIRST_PREVIOUS
-from youai_matching.domain.request import HOLDS_PLACES, Request
+from youai_matching.domain.request import ENDED, HOLDS_PLACES, Request
 
 Kind = Literal["session", "demand"]
 Phase = Literal["unopened", "open", "closed", "cancelled"]
@@ -22,8 +23,10 @@ Draw = Literal["", "window", "awaited", "drawn"]
 class Slot:
     """Everything that decisions on a slot depend on. Times are ms since 1970.
 
-    `live` maps a venue to its live request; `seen` maps the id of every record that counted to its offset; `timers`
-    maps kind and subject to the due time; `used` counts the places taken by town.
+    `requests` are those that something may become of yet, by their ids' keys, in log order. `ended` maps the others to
+    the offset of the record that bore their id and made them, or to -1 if it bore another. `seen` maps the id of every
+    other record that counted to its offset. `live` maps a venue to its live request; `timers` maps kind and subject to
+    the due time; `used` counts the places taken by town.
     """
 
     slot_id: str
@@ -47,10 +50,11 @@ class Slot:
     sequence: int = 0
     previous_hash: str = FIRST_PREVIOUS
     taken: int = 0
-    requests: dict[str, Request] = field(default_factory=dict)
+    requests: dict[Key, Request] = field(default_factory=dict)
+    ended: dict[Key, int] = field(default_factory=dict)
     queue: Queue = field(default_factory=Queue)
-    live: dict[str, str] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)
+    live: dict[str, Request] = field(default_factory=dict)
+    seen: dict[Key, int] = field(default_factory=dict)
     timers: dict[tuple[str, str], int] = field(default_factory=dict)
     used: Counter[str] = field(default_factory=Counter)
 
@@ -60,8 +64,28 @@ class Slot:
 
     @property
     def size(self) -> int:
-        """How much is remembered of it: requests and seen ids."""
-        return len(self.requests) + len(self.seen)
+        """How much is remembered of it: requests, and ids of others and of records."""
+        return len(self.requests) + len(self.ended) + len(self.seen)
+
+    def knows(self, key: Key) -> bool:
+        """Whether there was a request of this key."""
+        return key in self.requests or key in self.ended
+
+    def offset_of(self, key: Key) -> int | None:
+        """The offset of the first record that counted whose id has this key; None if there was none."""
+        if (offset := self.seen.get(key)) is not None:
+            return offset
+        if (request := self.requests.get(key)) is not None:
+            return request.offset if request.common.own else None
+        offset = self.ended.get(key, -1)
+        return None if offset < 0 else offset
+
+    def forget(self, ended: Request) -> None:
+        """Of a request that has ended remember the id alone, but where the draw's order hangs on it."""
+        common = ended.common
+        if not (common.drawn_in and self.draw in ("window", "awaited")):
+            del self.requests[ended.key]
+            self.ended[ended.key] = ended.offset if common.own else -1
 
     def pending(self, kind: str) -> bool:
         """Whether the slot's timer of this kind (of no subject) is pending."""
@@ -70,14 +94,16 @@ class Slot:
     def restore(self, requests: Iterable[Request]) -> None:
         """Put the slot's stored requests back, given in the order of their offsets."""
         for request in requests:
-            self.requests[request.request_id] = request
+            self.requests[request.key] = request
             if request.live:
-                self.live[request.venue_id] = request.request_id
+                self.live[request.venue_id] = request
             if request.status in HOLDS_PLACES:
                 self.used[request.town] += request.party_size
         waiting = [request for request in self.requests.values() if request.status == "waitlisted"]
         for request in sorted(waiting, key=lambda request: request.rank):
             self.queue.restore(request)
+        for request in [request for request in self.requests.values() if request.status in ENDED]:
+            self.forget(request)
 
 
 class At(msgspec.Struct, frozen=True, gc=False):

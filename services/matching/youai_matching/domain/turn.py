@@ -3,22 +3,28 @@
 import msgspec
 from youai_contracts.events import ClaimDecision, Decision, SlotOpened, SlotRecord
 
+from youai_matching.domain.keys import Key, key_of
 from youai_matching.domain.receipts import CLAIM_OUTCOMES, OUTCOMES, instant, seal
-from youai_matching.domain.request import HOLDS_PLACES, MOVES, Request
+from youai_matching.domain.request import ENDED, HOLDS_PLACES, LIVE, MOVES, Common, Request
 from youai_matching.domain.rules import RuleVersion
 from youai_matching.domain.state import At, Decided, Slot
 
 
 class Turn:
-    """What all records do alike. `changed` and `retimed` as in Verdict; `explanation` is the override's."""
+    """What all records do alike. `key` is the record's id's; `changed` and `retimed` as in Verdict.
 
-    def __init__(self, slot: Slot, at: At, rules: RuleVersion) -> None:
+    `asks` says that the record made a request of its own id; `explanation` is the override's.
+    """
+
+    def __init__(self, slot: Slot, at: At, key: Key, rules: RuleVersion) -> None:
         self._slot = slot
         self._at = at
+        self._key = key
         self._rules = rules
         self.decisions: list[Decided] = []
-        self.changed: dict[str, Request] = {}
+        self.changed: dict[Key, Request] = {}
         self.retimed = False
+        self.asks = False
         self._explanation: str | None = None
 
     def open(self, record: SlotOpened) -> None:
@@ -30,11 +36,23 @@ class Turn:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """End the record."""
-        assert self._slot.taken <= self._slot.capacity, f"slot {self._slot.slot_id} would be oversold"
+        """End the record: of what has ended, no more than the id is remembered."""
+        slot = self._slot
+        assert slot.taken <= slot.capacity, f"slot {slot.slot_id} would be oversold"
+        for request in self.changed.values():
+            if request.common.status in ENDED:
+                slot.forget(request)
 
-    def _new(self, request: Request) -> Request:
-        self._slot.requests[request.request_id] = request
+    def _key_of(self, request_id: str) -> Key:
+        return self._key if request_id == self._at.id else key_of(request_id)
+
+    def _id_of(self, request: Request) -> str:
+        return self._at.id if request.key == self._key else request.request_id
+
+    def _new(self, key: Key, venue_id: str, common: Common) -> Request:
+        """Remember a request of the record at hand."""
+        self.asks = common.own
+        request = self._slot.requests[key] = Request.new(key, venue_id, self._at.offset, common)
         return request
 
     def _settle(self, request: Request, outcome: str, reason: str, *, back: str = "", hold_until: int = 0) -> None:
@@ -44,12 +62,11 @@ class Turn:
         ms, is what a promotion is held until.
         """
         slot = self._slot
-        if outcome not in MOVES[request.status]:
+        if outcome not in MOVES[request.common.status]:
             raise AssertionError(f"{request.request_id} cannot become {outcome} from {request.status or 'new'}")
         slot.sequence += 1
-        request.since = slot.sequence
         self._move(request, "waitlisted" if back else outcome, back or "end")
-        self.changed[request.request_id] = request
+        self.changed[request.key] = request
         if hold_until:
             self._set_timer("hold", request.request_id, hold_until)
         decided = self._claim_decided if slot.kind == "demand" else self._decided
@@ -60,31 +77,31 @@ class Turn:
 
     def _move(self, request: Request, status: str, to: str) -> None:
         """Keep the slot's sums, queue, holds and live requests in step with the request's new state."""
-        slot = self._slot
-        if request.status in HOLDS_PLACES:
-            slot.taken -= request.party_size
-            slot.used[request.town] -= request.party_size
+        slot, before = self._slot, request.common
+        if before.status in HOLDS_PLACES:
+            slot.taken -= before.party_size
+            slot.used[before.town] -= before.party_size
             self._drop_timer("hold", request.request_id)
-        elif request.status == "waitlisted":
+        elif before.status == "waitlisted":
             slot.queue.remove(request)
+        request.become(status, slot.sequence)
         if status in HOLDS_PLACES:
-            slot.taken += request.party_size
-            slot.used[request.town] += request.party_size
+            slot.taken += before.party_size
+            slot.used[before.town] += before.party_size
         elif status == "waitlisted" and to == "head":
-            slot.queue.prepend(request, slot.sequence)
+            slot.queue.prepend(request)
         elif status == "waitlisted":
-            slot.queue.append(request, self._second_class(request), slot.sequence)
-        request.status = status
-        if request.live:
-            slot.live[request.venue_id] = request.request_id
-        elif slot.live.get(request.venue_id) == request.request_id:
+            slot.queue.append(request, self._second_class(request))
+        if status in LIVE:
+            slot.live[request.venue_id] = request
+        elif slot.live.get(request.venue_id) is request:
             del slot.live[request.venue_id]
         assert slot.taken >= 0, f"slot {slot.slot_id} would have given less than nothing"
 
     def _second_class(self, request: Request) -> bool:
         """Whether a request that joins the queue at its end now is of the second class."""
         points = self._rules.points
-        if points is None or request.points < points.second_class_from:
+        if points is None or request.common.points < points.second_class_from:
             return False
         return self._begins("class", self._slot.starts_at - points.second_class_until_ms_before)
 
@@ -109,7 +126,8 @@ class Turn:
 
     def _decided(self, request: Request, outcome: str, reason: str, hold_until: int) -> tuple[Decision, bytes]:
         slot, rules = self._slot, self._rules
-        place, ahead = slot.queue.place(request) if request.status == "waitlisted" else (None, None)
+        common = request.common
+        place, ahead = slot.queue.place(request) if common.status == "waitlisted" else (None, None)
         # The explanation comes last: what stands in it is never taken for a place to put a number.
         text = rules.say(
             reason,
@@ -117,7 +135,7 @@ class Turn:
                 "place": place,
                 "ahead": ahead,
                 "capacity": slot.capacity,
-                "party_size": request.party_size,
+                "party_size": common.party_size,
                 "taken": slot.taken,
                 "hold_until": rules.calendar.local(hold_until) if rules.calendar and hold_until else None,
                 "explanation": self._explanation,
@@ -132,13 +150,13 @@ class Turn:
                 log_offset=self._at.offset,
                 log_partition=self._at.partition,
                 outcome=outcome,
-                party_size=request.party_size,
+                party_size=common.party_size,
                 place=place,
                 previous_hash=slot.previous_hash,
                 reason=reason,
                 reason_en=text.en,
                 reason_zh=text.zh,
-                request_id=request.request_id,
+                request_id=self._id_of(request),
                 rule_version=slot.rule_version,
                 sequence=slot.sequence,
                 slot_id=slot.slot_id,
@@ -155,7 +173,7 @@ class Turn:
         # The name comes last, for the same reason.
         text = self._rules.say(
             reason,
-            {"capacity": slot.capacity, "taken": slot.taken, "winner": winner.name if winner else None},
+            {"capacity": slot.capacity, "taken": slot.taken, "winner": winner.common.name if winner else None},
         )
         return seal(
             CLAIM_OUTCOMES[outcome](
@@ -171,11 +189,11 @@ class Turn:
                 reason=reason,
                 reason_en=text.en,
                 reason_zh=text.zh,
-                request_id=claim.request_id,
+                request_id=self._id_of(claim),
                 rule_version=slot.rule_version,
                 sequence=slot.sequence,
                 taken=slot.taken,
                 winner_id=winner.venue_id if winner else None,
-                winner_name=winner.name if winner else None,
+                winner_name=winner.common.name if winner else None,
             )
         )
