@@ -62,6 +62,8 @@ class Deciding:
         at = At(at.partition, at.offset, at.timestamp, received.id)
         verdict = decide(slot, at, event, self.rules.by_version)
         batch.touched[slot.slot_id] = slot
+        if verdict.retold:
+            batch.retold[slot.slot_id] = slot
         if verdict.retimed:
             batch.retimed[slot.slot_id] = slot
         batch.receipts.append(

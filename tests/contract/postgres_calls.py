@@ -133,7 +133,9 @@ class Caller:
                 subject = self.a_request() if kind == "hold" else ""
                 slot.timers[kind, subject] = NOW_MS + self.random.choice((-HOUR, -1, 0, 1, HOUR))
         retimed = {slot_id: slot for slot_id, slot in touched.items() if self.random.random() < 0.7}
-        await store.write(connection, [store.Batch(self.random.randrange(3), touched=touched, retimed=retimed)])
+        retold = {slot_id: slot for slot_id, slot in touched.items() if self.random.random() < 0.7}
+        batch = store.Batch(self.random.randrange(3), touched=touched, retold=retold, retimed=retimed)
+        await store.write(connection, [batch])
 
     async def decide(self, connection: Any) -> Any:
         """What a batch of decisions writes."""

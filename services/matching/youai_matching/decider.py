@@ -129,6 +129,8 @@ class Decider(Work):
             self._touched[slot.slot_id] = partition
             self._touched.move_to_end(slot.slot_id)
             self._remembered += slot.size - size
+        if verdict.retold:
+            batch.retold[slot.slot_id] = slot
         if verdict.retimed:
             batch.retimed[slot.slot_id] = slot
         batch.receipts.append(

@@ -41,6 +41,8 @@ _SLOT = {
 }
 _NOT_OWN = {"partition", "town_shares", "waiting", "waiting_places"}
 """Columns that a slot's memory has elsewhere, or in another form."""
+_COUNTS = ("slot_id", "time", "sequence", "previous_hash", "taken", "waiting", "waiting_places")
+"""Of a slot what most of its records move alone."""
 _BOOKING = {
     "request_id": "text",
     "slot_id": "text",
@@ -82,6 +84,14 @@ _UPSERT_BOOKINGS = _upsert(
 )
 
 
+_UPDATE_COUNTS = f"""
+    UPDATE slot AS s SET {", ".join(f"{name} = c.{name}" for name in _COUNTS[1:])}
+    FROM unnest({", ".join(f"${number}::{_SLOT[name]}[]" for number, name in enumerate(_COUNTS, 1))})
+        AS c ({", ".join(_COUNTS)})
+    WHERE s.slot_id = c.slot_id
+    """
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What became of a record of the slot log; ids are None where the record had none that could be read."""
 
@@ -105,8 +115,9 @@ class DecisionRow(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of records of one partition came to. `retimed` are the slots whose timers changed.
+    """What a batch of records of one partition came to.
 
+    `touched` are its slots, `retold` those of them of which more changed than counts, `retimed` those whose timers did.
     `added` are the requests that came in it, `moved` those that were there before and changed.
     """
 
@@ -114,6 +125,7 @@ class Batch:
     receipts: list[Receipt] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
     touched: dict[str, Slot] = field(default_factory=dict)
+    retold: dict[str, Slot] = field(default_factory=dict)
     retimed: dict[str, Slot] = field(default_factory=dict)
     added: dict[tuple[str, Key], Request] = field(default_factory=dict)
     moved: dict[tuple[str, Key], Request] = field(default_factory=dict)
@@ -219,9 +231,12 @@ async def write(connection: Connection, batches: Sequence[Batch]) -> None:
     moved = [_booking(batch.partition, key, r) for batch in batches for key, r in batch.moved.items()]
     if moved:
         await connection.execute(_UPSERT_BOOKINGS, *_columns(moved))
-    touched = [(batch.partition, slot) for batch in batches for slot in batch.touched.values()]
-    if touched:
-        await _write_slots(connection, touched)
+    retold = [(batch.partition, slot) for batch in batches for slot in batch.retold.values()]
+    if retold:
+        await _write_slots(connection, retold)
+    counted = [s for batch in batches for slot_id, s in batch.touched.items() if slot_id not in batch.retold]
+    if counted:
+        await _write_counts(connection, counted)
     retimed = [(batch.partition, slot) for batch in batches for slot in batch.retimed.values()]
     if retimed:
         await _write_timers(connection, retimed)
@@ -272,7 +287,7 @@ def _booking(partition: int, key: tuple[str, Key], r: Request) -> tuple[object, 
     )
 
 
-async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot]]) -> None:
+async def _write_slots(connection: Connection, retold: Sequence[tuple[int, Slot]]) -> None:
     rows = [
         (
             s.slot_id,
@@ -300,9 +315,14 @@ async def _write_slots(connection: Connection, touched: Sequence[tuple[int, Slot
             len(s.queue),
             s.queue.places,
         )
-        for partition, s in touched
+        for partition, s in retold
     ]
     await connection.execute(_UPSERT_SLOTS, *_columns(rows))
+
+
+async def _write_counts(connection: Connection, slots: Sequence[Slot]) -> None:
+    rows = [(s.slot_id, s.time, s.sequence, s.previous_hash, s.taken, len(s.queue), s.queue.places) for s in slots]
+    await connection.execute(_UPDATE_COUNTS, *_columns(rows))
 
 
 async def _write_timers(connection: Connection, retimed: Sequence[tuple[int, Slot]]) -> None:

@@ -67,6 +67,11 @@ class Database:
             for values in zip(*args, strict=True):
                 row = dict(zip(_inserted(statement), values, strict=True))
                 self._upsert(self.slot, row["slot_id"], row, statement)
+        elif statement.startswith("UPDATE slot AS s SET "):
+            [names] = re.findall(r"AS c \((.*?)\)", statement)
+            for values in zip(*args, strict=True):
+                row = dict(zip(names.split(", "), values, strict=True))
+                self.slot[row["slot_id"]] |= {name: row[name] for name in re.findall(r"(\w+) = c\.\1", statement)}
         elif statement.startswith("INSERT INTO booking "):
             for values in zip(*args, strict=True):
                 row = dict(zip(_inserted(statement), values, strict=True))

@@ -64,6 +64,9 @@ from youai_matching.domain.turn import Turn
 _OF_CLAIMS = (ClaimRequested, ClaimEndRequested)
 _OF_BOOKINGS = (BookingRequested, BookingCancelled, HoldAccepted, HoldDeclined, OverrideRequested)
 
+_COUNTED = (BookingRequested, BookingCancelled, HoldAccepted, HoldDeclined, *_OF_CLAIMS)
+"""Records that move of the slot itself its counts alone."""
+
 
 class UnknownRuleVersion(LookupError):
     """A slot is, or would come, under a rule version that this program lacks: it must not decide it."""
@@ -104,6 +107,7 @@ def decide(slot: Slot, at: At, record: SlotRecord, rules: Mapping[str, RuleVersi
         tuple(turn.decisions),
         changed=tuple(turn.changed.values()),
         retimed=turn.retimed,
+        retold=not isinstance(record, _COUNTED),
     )
 
 

@@ -126,7 +126,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """What became of a record.
 
     `original` is the offset of the record that a repeat repeats; `changed` are the requests whose stored state moved,
-    decided or not; `retimed` says that the slot's timers did.
+    decided or not; `retimed` says that the slot's timers did, `retold` that more of the slot itself did than its counts
+    (time, chain, places taken and wanted).
     """
 
     kind: Literal["decided", "applied", "ignored", "repeat", "refused"]
@@ -135,3 +136,4 @@ class Verdict(msgspec.Struct, frozen=True):
     why: str = ""
     changed: tuple[Request, ...] = ()
     retimed: bool = False
+    retold: bool = False
