@@ -194,6 +194,8 @@ class Migration(Parser):
                 table.checks[name] = self._check()
             elif self.word("drop", "constraint"):
                 del table.checks[self.name()]
+            elif self.word("set"):
+                self._check()  # how rows are stored, which no answer hangs on
             else:
                 raise self.fail("ALTER TABLE what")
             if not self.op(","):
