@@ -90,7 +90,7 @@ class _Host(Service):  # type: ignore[misc]
         # default, they cost a lane a tenth of its time. What a program loads is never looked through again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(200_000, 20, 50)
 
     async def _waiting(self) -> dict[str, str]:
         return await self._hosted.waiting() if self._hosted else {"worker": "starts"}
