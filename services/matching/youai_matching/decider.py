@@ -49,6 +49,7 @@ class Decider(Work):
     name = store.DECIDER
     topic = topics.SLOT_LOG
     gather_s = 0.02
+    tops_up = True
     deduplicates = False  # a repeat is known by its id within its slot, and gets a receipt
 
     def __init__(self, rules: RuleBook, publisher: Publisher, pool: Pool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from youai_runtime import kafka, lag, logs, metrics
 from youai_runtime.database import Connection, Pool
@@ -29,6 +29,10 @@ log = logs.get(__name__)
 SESSION_TIMEOUT_MS = 6_000
 LOOK_BACK_S = 10.0
 MOST_RECORDS = 5_000
+STALE, TOP_UP_MS = range(8, 1_000), 10
+"""A batch of so many records is what the client fetched ahead when the one before it began, and the broker has more by
+now: that is fetched too, for at most so long. One who comes alone waits for nobody, and a backlog fills batches.
+"""
 
 
 class Lane:
@@ -124,6 +128,8 @@ class Lane:
                 await self._look_back()
                 await self._adopt_all()
             batches = await self._consumer.getmany(timeout_ms=200, max_records=MOST_RECORDS)
+            if self.work.tops_up and sum(map(len, batches.values())) in STALE:
+                await self._top_up(batches)
         except NoOffsetForPartitionError:
             return  # fetched before our own seek; the next turn seeks
         except OffsetOutOfRangeError as error:
@@ -143,6 +149,13 @@ class Lane:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
+
+    async def _top_up(self, batches: dict[TopicPartition, Sequence[Record]]) -> None:
+        """Add to what was fetched what came since. Where that fails, what is here is worked, and the next turn says."""
+        with contextlib.suppress(KafkaError):
+            more = await self._consumer.getmany(timeout_ms=TOP_UP_MS, max_records=MOST_RECORDS)
+            for tp, records in more.items():
+                batches[tp] = [*batches.get(tp, ()), *records]
 
     async def _look_back(self) -> None:
         """Now and then see whether progress is where we left it: where no record comes, no batch would tell."""

@@ -69,6 +69,8 @@ class Work:
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
     gather_s: float = 0.0
     """The same, after batches of GATHERED alone: neither one who comes alone waits for it, nor a backlog."""
+    tops_up: bool = False
+    """Whether a batch is filled up with what came since it was fetched: for work that others wait for."""
     fetch_wait_ms: int = 50
     """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running
     one of its idle neighbours, so short is quick in a rush; long is cheap when idle."""

@@ -284,6 +284,26 @@ async def test_a_fetch_that_fails_waits_and_goes_on() -> None:
     assert scene.work.worked(0) == [0, 1]
 
 
+@pytest.mark.parametrize(("wants", "at_hand", "together"), [(True, 10, 20), (False, 10, 10), (True, 7, 7)])
+async def test_what_was_fetched_ahead_is_topped_up(
+    wants: bool, at_hand: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("youai_runtime.lane.MOST_RECORDS", at_hand)
+    scene = Scene(p0=20)
+    scene.work.tops_up = wants
+    await scene.run()
+    batches = [offsets for hook, _, *offsets in scene.work.calls if hook == "apply"]
+    assert len(batches[0]) == together
+    assert scene.work.worked(0) == list(range(20))
+
+
+async def test_where_topping_up_fails_what_is_at_hand_is_worked() -> None:
+    scene = Scene(p0=10)
+    scene.work.tops_up = True
+    await scene.run(KafkaConnectionError(), lambda: scene.append(0))
+    assert (scene.work.worked(0), scene.lane.broken) == (list(range(11)), {})
+
+
 async def test_our_own_exception_in_a_fetch_ends_the_lane() -> None:
     scene = Scene(p0=1)
     with pytest.raises(ZeroDivisionError):
