@@ -16,6 +16,7 @@ STOP_SECONDS = 20.0
 JVM = (
     "-Xms256m",
     "-Xmx512m",
+    "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",

@@ -106,9 +106,9 @@ class World:
         self.memory = parts.Memory(self.home)
         self.run = f"{self.seed:x}{int(time.time()) % 0xFFFFF:x}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
-        self._http = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=2_000))
+        self._http = aiohttp.ClientSession(timeout=timeout)
         urls = {name: service["url"] for name, service in self.status["services"].items()}
-        self.calls = Patient(self._http, urls, functools.cache(self._token))
+        self.calls = Patient(urls, functools.cache(self._token))
         self._beside = [asyncio.create_task(self.watch.run()), asyncio.create_task(self.memory.run())]
         city = read_city(datetime.now(UTC))
         self.venues = city.venues[:VENUES]
@@ -123,6 +123,7 @@ class World:
         await asyncio.gather(*self._beside, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
+            self.calls.close()
         await asyncio.to_thread(launch.down, self.home)
 
     def _token(self, organization: str, role: str) -> str:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
+import msgspec
 
+from youai_stack.demo.wire import Address, Wire
 from youai_stack.errors import StackError
 
 GIVE_UP_S = 300.0
@@ -27,19 +29,22 @@ class Attempts:
 
 
 class Patient:
-    """Calls services for organizations. `token` signs for (organization, role)."""
+    """Calls services for organizations. `urls` are by service; `token` signs for (organization, role)."""
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
         urls: dict[str, str],
         token: Callable[[str, str], str],
         attempts: Attempts | None = None,
     ) -> None:
-        self._http = http
-        self._urls = urls
+        self._addresses = {service: _address(url) for service, url in urls.items()}
         self._token = token
+        self._wire = Wire()
         self.attempts = attempts or Attempts()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
 
     async def ask(
         self,
@@ -57,13 +62,12 @@ class Patient:
         Answers that carry Retry-After (not read yet, not decided yet) and those of overload and outage are asked again,
         with growing pauses; after GIVE_UP_S the last one stands.
         """
-        headers = {"Authorization": f"Bearer {self._token(*who)}", "Accept-Language": "en"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
+        address = self._addresses[service]
+        call = _call(address, method, path, self._token(*who), key, body, params)
         deadline = time.monotonic() + GIVE_UP_S
         pause = 0.2
         while True:
-            status, after, answer = await self._once(method, self._urls[service] + path, headers, body, params)
+            status, after, answer = await self._once(address, call)
             self.attempts.by_status[status] += 1
             if status != 0 and status not in _AGAIN and after is None:
                 return status, answer
@@ -81,12 +85,32 @@ class Patient:
             raise StackError(f"{method} {path} of {service} answered {status}: {answer.get('detail', answer)}")
         return answer
 
-    async def _once(
-        self, method: str, url: str, headers: dict[str, str], body: Any, params: dict[str, str] | None
-    ) -> tuple[int, str | None, dict[str, Any]]:
+    async def _once(self, address: Address, call: bytes) -> tuple[int, str | None, dict[str, Any]]:
         try:
-            async with self._http.request(method, url, json=body, params=params, headers=headers) as answer:
-                found = await answer.json(content_type=None) if answer.status != 204 else {}
-                return answer.status, answer.headers.get("Retry-After"), found or {}
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            status, headers, body = await self._wire.ask(address, call)
+            found = msgspec.json.decode(body) if body else {}
+        except (OSError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError):
             return 0, None, {}
+        after = headers.get(b"retry-after")
+        return status, None if after is None else after.decode("latin-1"), found or {}
+
+
+def _address(url: str) -> Address:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    return parts.hostname, parts.port or 80
+
+
+def _call(
+    address: Address, method: str, path: str, token: str, key: str | None, body: Any, params: dict[str, str] | None
+) -> bytes:
+    """A call as it goes over the wire."""
+    content = b"" if body is None else msgspec.json.encode(body)
+    target = quote(path, safe="/:") + (f"?{urlencode(params)}" if params else "")
+    head = (
+        f"{method} {target} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nAuthorization: Bearer {token}\r\n"
+        f"Accept-Language: en\r\nContent-Length: {len(content)}\r\n"
+        + ("" if body is None else "Content-Type: application/json\r\n")
+        + ("" if key is None else f"Idempotency-Key: {key}\r\n")
+    )
+    return head.encode() + b"\r\n" + content

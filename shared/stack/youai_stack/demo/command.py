@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import aiohttp
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from youai_contracts import topics
 
 from youai_stack import launch, tokens
 from youai_stack.demo import faults, speed, verdict
@@ -27,10 +29,10 @@ from youai_stack.demo.fold import fold
 from youai_stack.demo.load import Loader
 from youai_stack.demo.market import market
 from youai_stack.demo.month import Month, Told
-from youai_stack.demo.plan import RUSH_SECONDS, City, plan_rush, read_city
+from youai_stack.demo.plan import RUSH_SECONDS, City, Send, plan_rush, read_city
 from youai_stack.demo.rush import Rush, Tally
 from youai_stack.demo.scenes import Scenes, short_rules
-from youai_stack.demo.watch import Watch
+from youai_stack.demo.watch import Watch, until_quiet
 from youai_stack.display import Display
 from youai_stack.errors import StackError
 from youai_stack.home import Home
@@ -135,6 +137,13 @@ class Demo:
         loading = time.monotonic()
         opens_at = datetime.now(UTC) + timedelta(seconds=OPENS_AFTER_S)
         city = read_city(opens_at)
+        sends = plan_rush(city, requests, run)
+        token = functools.cache(self._token)
+        for send in sends:
+            token(send.venue_id, "venue-staff")  # who means to book has signed in before it opens
+        gc.collect()
+        gc.freeze()  # plans and clients come by the hundred thousand and make no cycles
+        gc.set_threshold(50_000, 20, 50)
         watch = Watch(self.up.status["kafka"]["bootstrap"])
         async with AsyncExitStack() as stack:
             progress = stack.enter_context(
@@ -149,13 +158,13 @@ class Demo:
             http = await stack.enter_async_context(
                 aiohttp.ClientSession(
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30),
-                    connector=aiohttp.TCPConnector(limit=2_000),
                 )
             )
             watching = asyncio.create_task(watch.run())
             stack.callback(watching.cancel)
             urls = {name: service["url"] for name, service in self.up.status["services"].items()}
-            calls = Patient(http, urls, functools.cache(self._token), self.attempts)
+            calls = Patient(urls, token, self.attempts)
+            stack.callback(calls.close)
             await self._load(http, progress, city, run)
             self.seconds["load"] = time.monotonic() - loading
             playing = time.monotonic()
@@ -166,7 +175,7 @@ class Demo:
             self.seconds["month"] = time.monotonic() - playing
             await self._until(opens_at)
             rushing = time.monotonic()
-            await self._rush(calls, progress, city, run, requests, targets, watch)
+            await self._rush(calls, progress, city, run, sends, targets, watch)
             await self._settle(progress, watch)
             self.seconds["rush"] = time.monotonic() - rushing
         return await self._judge(city, watch, told)
@@ -221,11 +230,10 @@ class Demo:
         progress: Progress,
         city: City,
         run: str,
-        requests: int,
+        sends: list[Send],
         targets: list[str],
         watch: Watch,
     ) -> None:
-        sends = plan_rush(city, requests, run)
         rush = Rush(calls, watch, self.tally)
         scenes = Scenes(calls, city, sends, run)
         bars = (progress.add_task("sent", total=len(sends)), progress.add_task("decided", total=None))
@@ -311,6 +319,7 @@ class Demo:
         """Export, and again while somebody is still to be told: notifications follow decisions by some seconds."""
         bootstrap = self.up.status["kafka"]["bootstrap"]
         deadline = time.monotonic() + TOLD_S
+        await until_quiet(bootstrap, topics.NOTIFICATION, TOLD_S)
         while True:
             exported = await verdict.export_all(bootstrap, folder)
             month = await asyncio.to_thread(fold, folder)

@@ -2,6 +2,7 @@
 
 import csv
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -103,12 +104,13 @@ def plan_rush(city: City, requests: int, run: str) -> list[Send]:
     slots, weights = list(city.weights), list(city.weights.values())
     fresh = requests - int(requests * REPEAT_SHARE)
     wanted = chance.choices(slots, weights, k=fresh)
+    times = Counter(wanted)
     free: dict[str, list[str]] = {}
     sends: list[Send] = []
     for number, slot_id in enumerate(wanted):
         venues = free.get(slot_id)
         if not venues:
-            venues = free[slot_id] = chance.sample(city.venues, len(city.venues))
+            venues = free[slot_id] = chance.sample(city.venues, min(times[slot_id], len(city.venues)))
         sends.append(
             Send(
                 at=chance.uniform(0, RUSH_SECONDS),

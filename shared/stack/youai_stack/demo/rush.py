@@ -24,6 +24,9 @@ class Tally:
     in_flight: int = 0
     answers: Counter[int] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
+    opened: float = 0.0
+    answered: float = 0.0
+    """When the rush began, and when the last final answer was there (monotonic)."""
     accepted: dict[str, float] = field(default_factory=dict)
     """Request ids that got 202, with the time (monotonic) of that answer."""
     told: list[dict[str, object]] = field(default_factory=list)
@@ -51,7 +54,7 @@ class Rush:
     async def run(self, sends: list[Send]) -> None:
         """Send everything at its time and return when every client has its answer."""
         self._tally.planned = len(sends)
-        started = time.monotonic()
+        started = self._tally.opened = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for send in sends:
                 wait = started + send.at - time.monotonic()
@@ -83,7 +86,8 @@ class Rush:
             )
         finally:
             tally.in_flight -= 1
-        tally.waits.append(time.monotonic() - begun)
+        tally.answered = time.monotonic()
+        tally.waits.append(tally.answered - begun)
         tally.answers[status] += 1
         if status != 202:
             return

@@ -24,7 +24,8 @@ def percentile(values: list[float], share: float) -> float | None:
 def figures(tally: Tally, watch: Watch, generator_cpu_s: float) -> Figures:
     """Milliseconds from the planned send to the door's answer, and from that answer to the decision being read.
 
-    Rates a second, over the rush and in its best second; `generator_cpu_s` is the clients' own processor time.
+    Rates a second, over the rush and in its best second; `all_answered_s` is from the opening to the last final answer;
+    `generator_cpu_s` is the clients' own processor time.
     """
     decided = [max(watch.first[r] - at, 0.0) for r, at in tally.accepted.items() if r in watch.first]
     shares = {"p50": 0.5, "p99": 0.99}
@@ -36,7 +37,8 @@ def figures(tally: Tally, watch: Watch, generator_cpu_s: float) -> Figures:
     decisions = [at for request_id, at in watch.first.items() if request_id in tally.accepted]
     for name, moments in (("answers", tally.accepted.values()), ("decisions", decisions)):
         found[f"{name}_per_s"], found[f"{name}_per_s_best"] = _rates(moments)
-    return found | {"generator_cpu_s": round(generator_cpu_s, 1)}
+    all_answered_s = round(max(tally.answered - tally.opened, 0.0), 1)
+    return found | {"all_answered_s": all_answered_s, "generator_cpu_s": round(generator_cpu_s, 1)}
 
 
 def _rates(moments: Iterable[float]) -> tuple[float | None, float | None]:
@@ -62,6 +64,7 @@ def show(console: Console, report: dict[str, Any]) -> None:
         table.add_row(title, *("–" if report[name] is None else f"{report[name]:,.0f}" for name in names))
     table.caption = (
         f"{report['booking_requests']:,} POSTs, {report['late_sends']:,} late sends;"
+        f" all answered {report['all_answered_s']} s after the opening;"
         f" the generator used {report['generator_cpu_s']} s of processor time"
     )
     console.print(table)

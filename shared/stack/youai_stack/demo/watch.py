@@ -10,6 +10,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from youai_contracts import topics
+from youai_contracts.topics import Topic
+
+QUIET_S = 2.0
 
 
 class _Seen(msgspec.Struct):
@@ -41,8 +44,9 @@ class Watch:
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=20,
-            fetch_min_bytes=16 * 1024,  # at most 20 ms late, and little work beside the rush
+            # At most so late, and little work beside the rush: a fetch names all partitions, whatever it finds.
+            fetch_max_wait_ms=100,
+            fetch_min_bytes=128 * 1024,
             request_timeout_ms=10_000,
             retry_backoff_ms=50,
         )
@@ -82,3 +86,20 @@ class Watch:
                     self.on_held(seen.request_id)
         self.by_partition[partition] = now
         self.changed.set()
+
+
+async def until_quiet(bootstrap: str, topic: Topic, most_s: float) -> None:
+    """Wait until a topic has not grown for QUIET_S, at most `most_s`: to look is cheaper than to read it all."""
+    names = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        began = grown = time.monotonic()
+        last: dict[TopicPartition, int] = {}
+        while (now := time.monotonic()) - began < most_s and now - grown < QUIET_S:
+            ends = await consumer.end_offsets(names)
+            if ends != last:
+                last, grown = ends, time.monotonic()
+            await asyncio.sleep(0.2)
+    finally:
+        await consumer.stop()
