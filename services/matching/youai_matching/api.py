@@ -31,9 +31,7 @@ def make_api(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> QuickApp:
     """The app; everything that it needs from outside is passed in."""
-    app = create_app(
-        "Youai matching", ready=ready, lifespan=lifespan, large_bodies={"/v1/bookings:batch": batch.MOST_BYTES}
-    )
+    app = create_app("Youai matching", ready=ready, lifespan=lifespan, large_bodies={batch.PATH: batch.MOST_BYTES})
     numbers = Numbers(rules.by_version.values())
     at = Desk(
         pool=pool,

@@ -16,7 +16,7 @@ from youai_runtime.keys import Key
 from youai_runtime.live import Listener, LiveStream, State
 from youai_runtime.observed import current_traceparent
 from youai_runtime.problems import Problem
-from youai_runtime.quick import QuickApp, Told
+from youai_runtime.quick import QuickApp, Told, plain_first
 
 from youai_matching import admission, answers, batch, desk, direct, ids, requests
 from youai_matching.desk import Desk
@@ -50,13 +50,14 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
     async def book(wanted: Wanted, who: Principal, key: str | None, prefer: str | None) -> Told:
         who.require("venue-staff", "center")
         rates.count(who)
-        request_id = ids.command_id("booking", who.organization_id, "bookings", keys.required(key))
+        asking = Asking(at, who)
+        request_id = asking.id_of(keys.required(key))
         headers = {"location": f"/v1/bookings/{request_id}"}
         wait_s = _preferred_wait(prefer)
         listener = at.listeners.join(wanted.slot_id) if wait_s else None  # before it is asked: no answer is missed
         is_taken = False
         try:
-            await _ask(at, who, wanted, request_id)
+            await _ask(at, asking(wanted, request_id))
             is_taken = True
             if listener is not None and await _decided_within(at, listener, request_id, wait_s):
                 told = await told_now(at, await at.own_booking(who, request_id))
@@ -83,12 +84,26 @@ def add(app: QuickApp, at: Desk, authenticate: Authenticator, rates: Rates) -> N
 
     direct.add(app, authenticate, book)
 
-    @app.post("/v1/bookings:batch", response_model=None)
-    async def request_bookings(body: batch.BatchBody, who: caller, request: Request) -> dict[str, Any]:
+    async def book_all(items: list[batch.Item], who: Principal, request: Request) -> Response:
         who.require("venue-staff", "center")
-        rates.count(who, -(-len(body.items) // batch.ITEMS_A_WRITE))
+        rates.count(who, -(-len(items) // batch.ITEMS_A_WRITE))
         english = problems.wants_english(request.headers.get("accept-language", ""))
-        return await batch.take(at, who, body, english)
+        return Response(await batch.take(at, who, items, english), media_type="application/json")
+
+    async def request_bookings(body: batch.BatchBody, who: caller, request: Request) -> Response:
+        return await book_all(batch.items_of(body), who, request)
+
+    async def plain(request: Request) -> Response | None:
+        items = batch.read(request.headers.get("content-type", ""), await request.body())
+        return None if items is None else await book_all(items, await authenticate(request), request)
+
+    app.router.add_api_route(
+        batch.PATH,
+        request_bookings,
+        methods=["POST"],
+        response_model=None,
+        route_class_override=plain_first(plain),
+    )
 
     @app.get("/v1/bookings/{request_id}")
     async def read_booking(request_id: PathId, who: caller) -> dict[str, Any]:
@@ -139,28 +154,41 @@ async def told_now(at: Desk, row: Any) -> dict[str, Any]:
     return answers.booking(at.rules, row, story) | {"server_time": desk.server_time()}
 
 
-def asked(at: Desk, who: Principal, body: Wanted, request_id: str) -> Asked:
-    """A booking as the database takes it in."""
-    venue_id = body.venue_id or who.organization_id
-    partition, is_open = at.is_open(body.slot_id)
-    event = BookingRequested(
-        slot_id=body.slot_id,
-        request_id=request_id,
-        venue_id=venue_id,
-        town="",
-        party_size=body.party_size,
-        auto_accept=body.auto_accept,
-        requested_at=datetime.now(UTC),
-        actor=desk.actor(who),
-    )
-    more = (True,) if body.overlap_ok else ()  # a key that was first used before this field was there stays good
-    digest = ids.body_hash(body.slot_id, venue_id, body.party_size, body.auto_accept, *more)
-    return Asked(event, partition, body.overlap_ok, is_open, digest, current_traceparent())
+class Asking:
+    """Makes of what somebody wants in one call what the database takes in."""
+
+    def __init__(self, at: Desk, who: Principal) -> None:
+        self._at = at
+        self._organization_id = who.organization_id
+        self._actor = desk.actor(who)
+        self._now = datetime.now(UTC)
+        self._traceparent = current_traceparent()
+
+    def id_of(self, key: str) -> str:
+        """The request that an Idempotency-Key stands for."""
+        return ids.command_id("booking", self._organization_id, "bookings", key)
+
+    def __call__(self, body: Wanted, request_id: str) -> Asked:
+        """A booking as the database takes it in."""
+        venue_id = body.venue_id or self._organization_id
+        partition, is_open = self._at.is_open(body.slot_id)
+        event = BookingRequested(
+            slot_id=body.slot_id,
+            request_id=request_id,
+            venue_id=venue_id,
+            town="",
+            party_size=body.party_size,
+            auto_accept=body.auto_accept,
+            requested_at=self._now,
+            actor=self._actor,
+        )
+        more = (True,) if body.overlap_ok else ()  # a key that was first used before this field was there stays good
+        digest = ids.body_hash(body.slot_id, venue_id, body.party_size, body.auto_accept, *more)
+        return Asked(event, partition, body.overlap_ok, is_open, digest, self._traceparent)
 
 
-async def _ask(at: Desk, who: Principal, body: Wanted, request_id: str) -> None:
-    wanted = asked(at, who, body, request_id)
-    admission.accept(await at.collector.take(wanted), wanted.body_hash, body.party_size)
+async def _ask(at: Desk, wanted: Asked) -> None:
+    admission.accept(await at.collector.take(wanted), wanted.body_hash, wanted.event.party_size)
 
 
 def _preferred_wait(prefer: str | None) -> int:

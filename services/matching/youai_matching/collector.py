@@ -88,9 +88,10 @@ class Collector:
                     future.set_exception(error)
             return not away
         lines: dict[int, list[tuple[Message, Answer, asyncio.Future[Answer]]]] = defaultdict(list)
+        whole = door.Wholes()
         for (asked, future), answer in zip(batch, answers, strict=True):
             if answer.data is not None:
-                message = door.whole(asked.event, answer.data, asked.traceparent)
+                message = whole(asked.event, answer.data, asked.traceparent)
                 lines[asked.partition].append((message, answer, future))
             elif not future.done():
                 future.set_result(answer)

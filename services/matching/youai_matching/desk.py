@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncpg
 from youai_contracts import topics
@@ -58,7 +59,7 @@ class Desk:
 
     def is_open(self, slot_id: str) -> tuple[int, bool]:
         """The slot's partition, and whether its log takes appends now."""
-        partition = partition_of(slot_id.encode(), topics.SLOT_LOG.partitions)
+        partition = _partition(slot_id, topics.SLOT_LOG.partitions)
         return partition, self.appender.open_for(partition)
 
     async def is_taken(self, command_id: str, digest: bytes) -> bool:
@@ -179,6 +180,12 @@ class Desk:
             raise admission.not_held()
         if answer.obstacle is not None:
             raise admission.in_the_way(answer.obstacle)
+
+
+@lru_cache(maxsize=20_000)
+def _partition(slot_id: str, partitions: int) -> int:
+    """A city asks for the same slots again and again, and the hash is reckoned a byte at a time."""
+    return partition_of(slot_id.encode(), partitions)
 
 
 def actor(who: Principal) -> Actor:

@@ -45,9 +45,14 @@ def _text(headers: Headers, name: bytes) -> str | None:
     return None if raw is None else raw.decode("latin-1")
 
 
+def is_json(content_type: bytes) -> bool:
+    """Whether a body is said to be JSON in the plain way."""
+    return _JSON.fullmatch(content_type) is not None
+
+
 def _read(headers: Headers, body: bytes) -> Wanted | None:
     """The body, if it fits; None leaves it to the documented route to say what is wrong."""
-    if not _JSON.fullmatch(headers.get(b"content-type", b"")):
+    if not is_json(headers.get(b"content-type", b"")):
         return None
     try:
         return _decoder.decode(body)

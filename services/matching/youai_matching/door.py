@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -49,8 +51,9 @@ class Appender:
         self._producer = producer
         self._started = False
         self._closed_until: dict[int, float] = {}
-        self._unacknowledged: set[asyncio.Future[object]] = set()
-        self._latest: dict[bytes, tuple[float, asyncio.Future[object]]] = {}  # by the record's id, oldest first
+        self._unacknowledged = 0  # records
+        # By the record's id, oldest first. In a plain dict the first is looked for behind all that were taken away.
+        self._latest: OrderedDict[bytes, tuple[float, asyncio.Future[object]]] = OrderedDict()
 
     async def start(self) -> None:
         """Connect, however long it takes."""
@@ -72,13 +75,14 @@ class Appender:
 
     def open_for(self, partition: int) -> bool:
         """True if an append to `partition` is worth trying now; in an outage True once a second, as a trial."""
-        if not self._started or len(self._unacknowledged) >= MOST_UNACKNOWLEDGED:
+        if not self._started or self._unacknowledged >= MOST_UNACKNOWLEDGED:
             return False
+        if partition not in self._closed_until:
+            return True
         now = time.monotonic()
-        if now < self._closed_until.get(partition, 0.0):
+        if now < self._closed_until[partition]:
             return False
-        if partition in self._closed_until:
-            self._closed_until[partition] = now + _PAUSE_S
+        self._closed_until[partition] = now + _PAUSE_S
         return True
 
     async def append(self, message: Message, partition: int) -> None:
@@ -93,48 +97,74 @@ class Appender:
         Of one that was not, it is not known whether it arrived. One whose id is on its way already, or has just been
         acknowledged, is not sent again.
         """
-        sent: list[asyncio.Future[object]] = []
+        now = time.monotonic()
+        self._forget(now - REMEMBERS_S)
+        ids = [_id(message) for message in messages]
+        sent = {id_: latest[1] for id_ in ids if (latest := self._latest.get(id_)) and not _failed(latest[1])}
         trouble: Exception | None = None
         until = asyncio.get_running_loop().time() + WAIT_S
         try:
             async with asyncio.timeout_at(until):
-                for message in messages:
-                    sent.append(await self._send_once(message, partition))  # noqa: PERF401  # kept where the next fails
-                await asyncio.wait(sent)
+                fresh = {id_: message for id_, message in zip(ids, messages, strict=True) if id_ not in sent}
+                for some, batch in self._batches(fresh):
+                    future = await self._send(batch, messages[0].topic, partition, len(some))
+                    for id_ in some:
+                        self._latest.pop(id_, None)  # what failed stood further ahead
+                        self._latest[id_] = (now, future)
+                    sent |= dict.fromkeys(some, future)
+                await asyncio.wait(set(sent.values()))
         except (KafkaError, OSError) as error:
             trouble = error
-        acknowledged = [one.done() and not one.cancelled() and one.exception() is None for one in sent]
-        acknowledged += [False] * (len(messages) - len(sent))
-        if not all(acknowledged):
+        there = {id_ for id_, one in sent.items() if one.done() and not _failed(one)}
+        acknowledged = [id_ in there for id_ in ids]
+        if len(there) < len(set(ids)):
             self._closed_until[partition] = time.monotonic() + _PAUSE_S
-            told = trouble or next((one.exception() for one in sent if one.done() and not one.cancelled()), None)
+            told = trouble or next(
+                (one.exception() for one in sent.values() if one.done() and not one.cancelled() and _failed(one)), None
+            )
             log.warning("append-unknown", partition=partition, records=acknowledged.count(False), error=repr(told))
         return acknowledged
 
-    async def _send_once(self, message: Message, partition: int) -> asyncio.Future[object]:
-        now = time.monotonic()
-        while self._latest and (oldest := next(iter(self._latest.items())))[1][0] < now - REMEMBERS_S:
-            del self._latest[oldest[0]]
-        id_ = next(value for name, value in message.headers if name == "ce_id")
-        if (latest := self._latest.get(id_)) is not None and not _failed(latest[1]):
-            return latest[1]
-        sent = await self._send(message, partition)
-        self._latest.pop(id_, None)  # what failed stood further ahead
-        self._latest[id_] = (now, sent)
+    def _forget(self, before: float) -> None:
+        while self._latest and next(iter(self._latest.values()))[0] < before:
+            self._latest.popitem(last=False)
+
+    def _batches(self, messages: Mapping[bytes, Message]) -> Iterator[tuple[list[bytes], Any]]:
+        """Batches as they go out, each with its records' ids: a batch costs the client little more than a record."""
+        batch, ids = self._producer.create_batch(), list[bytes]()
+        for id_, message in messages.items():
+            if not _add(batch, message):
+                yield ids, batch
+                batch, ids = self._producer.create_batch(), []
+                _add(batch, message)
+            ids.append(id_)
+        if ids:
+            yield ids, batch
+
+    async def _send(self, batch: Any, topic: str, partition: int, records: int) -> asyncio.Future[object]:
+        batch.close()
+        sent: asyncio.Future[object] = await self._producer.send_batch(batch, topic, partition=partition)
+        self._unacknowledged += records
+        sent.add_done_callback(lambda done: self._done(done, partition, records))
         return sent
 
-    async def _send(self, message: Message, partition: int) -> asyncio.Future[object]:
-        sent: asyncio.Future[object] = await self._producer.send(
-            message.topic, message.value, message.key, partition=partition, headers=list(message.headers)
-        )
-        self._unacknowledged.add(sent)
-        sent.add_done_callback(lambda done: self._done(done, partition))
-        return sent
-
-    def _done(self, future: asyncio.Future[object], partition: int) -> None:
-        self._unacknowledged.discard(future)
-        if not future.cancelled() and future.exception() is None:
+    def _done(self, future: asyncio.Future[object], partition: int, records: int) -> None:
+        self._unacknowledged -= records
+        if not _failed(future):
             self._closed_until.pop(partition, None)
+
+
+def _id(message: Message) -> bytes:
+    for name, value in message.headers:
+        if name == "ce_id":
+            return value
+    raise AssertionError("a record without an id")
+
+
+def _add(batch: Any, message: Message) -> bool:
+    """Whether there was room for it; in an empty batch there is for any."""
+    added = batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers))
+    return added is not None
 
 
 def _failed(sent: asyncio.Future[object]) -> bool:
@@ -146,16 +176,22 @@ def record(event: SlotRecord, *, id: str, source: str, traceparent: str | None) 
     return codec.encode(event, id=id, source=source, at=datetime.now(UTC), traceparent=traceparent)
 
 
-def whole(event: BookingRequested, data: bytes, traceparent: str | None) -> Message:
-    """The record of a booking whose data were made whole when it was taken in; its id is the request's."""
-    headers = codec.headers(
-        id=event.request_id,
-        type=event.type,
-        source=SOURCE,
-        time=codec.rfc3339(datetime.now(UTC)),
-        traceparent=traceparent,
-    )
-    return Message(event.topic.name, event.key().encode(), data, headers)
+class Wholes:
+    """Makes records of bookings whose data were made whole when they were taken in; all are of the moment at hand."""
+
+    def __init__(self) -> None:
+        made = codec.headers(
+            id="", type=BookingRequested.type, source=SOURCE, time=codec.rfc3339(datetime.now(UTC)), traceparent=None
+        )
+        place = next(place for place, (name, _) in enumerate(made) if name == "ce_id")
+        self._before, self._after = made[:place], made[place + 1 :]
+
+    def __call__(self, event: BookingRequested, data: bytes, traceparent: str | None) -> Message:
+        """The record of a booking; its id is the request's."""
+        headers = (*self._before, ("ce_id", event.request_id.encode()), *self._after)
+        if traceparent is not None:
+            headers = (*headers, ("traceparent", traceparent.encode()))
+        return Message(topics.SLOT_LOG.name, event.slot_id.encode(), data, headers)
 
 
 def again(slot_id: str, id: str, kind: str, data: bytes, traceparent: str | None) -> Message:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
+from msgspec import Struct
 from youai_runtime.database import Connection
 
 
@@ -41,8 +42,7 @@ class Kept:
     is_in_the_log: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, gc=False):
     """What the door's database knows about a booking that is asked for.
 
     `venue_kind` is None for a venue that is not known; `in_scope` is true if the venue is the organization or below

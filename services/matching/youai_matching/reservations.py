@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from youai_contracts import codec
 from youai_contracts.events import BookingRequested
 from youai_runtime.database import Connection
@@ -14,7 +16,14 @@ from youai_matching import requests
 from youai_matching.domain.rules import RuleVersion
 from youai_matching.requests import Facts, Kept
 
-_TAKE = f"SELECT * FROM take_bookings({', '.join(f'${number}' for number in range(1, 22))})"
+_APART = "\x1f"
+"""Stands between texts that go to the database as one, and in none of them: asyncpg looks at each element of a list
+for lists in it."""
+_COLUMNS = "tttt------tttn"
+"""Of a booking's row: t a text, n a text or null."""
+_AS = {"t": "string_to_array(${}, $22)", "n": "string_to_array(${}, $22, '')", "-": "${}"}
+_ARGUMENTS = ["-"] * 7 + list(_COLUMNS)
+_TAKE = f"SELECT * FROM take_bookings({', '.join(_AS[kind].format(n) for n, kind in enumerate(_ARGUMENTS, 1))})"
 _KEEP = """
     UPDATE request AS r SET reserved = true, reserved_since = greatest(r.reserved_since, d.sequence),
         offer_id = s.offer_id, starts_at = s.starts_at, ends_at = s.ends_at
@@ -26,8 +35,7 @@ _KEEP = """
 _AGAIN = "SELECT * FROM reserve_again($1, $2, $3, $4, $5)"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, gc=False):
     """A booking that is asked for. `is_open` says that its part of the log takes appends.
 
     `event` lacks `town` and `points`, which the database puts in.
@@ -41,8 +49,7 @@ class Asked:
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What became of it: `taken` with the record's data; else why not, for admission.py to say in words.
 
     known: the id is there already, with data where it may not be in the log, and is to be appended again; unsure: the
@@ -89,30 +96,30 @@ class Numbers:
 async def take(connection: Connection, numbers: Numbers, asked: Sequence[Asked]) -> list[Answer]:
     """Take bookings in, in order, all in one transaction; the answers are in the order of `asked`."""
     now_ms = int(time.time() * 1000)
-    rows = await connection.fetch(_TAKE, now_ms, *numbers.at(now_ms), *map(list, zip(*map(_row, asked), strict=True)))
+    columns = zip(_COLUMNS, zip(*map(_row, asked), strict=True), strict=True)
+    lists = [list(column) if kind == "-" else _together(column) for kind, column in columns]
+    rows = await connection.fetch(_TAKE, now_ms, *numbers.at(now_ms), *lists, _APART)
     answers = [
         Answer(
-            row["verdict"],
-            Facts(
-                venue_kind=row["venue_kind"],
-                in_scope=row["in_scope"],
-                phase=row["slot_phase"],
-                capacity=row["slot_capacity"] or 0,
-                opens_at=row["slot_opens_at"] or 0,
-                closes_at=row["slot_closes_at"] or 0,
-                body_hash=row["first_body"],
-            ),
+            verdict,
+            Facts(kind, in_scope, phase, capacity or 0, opens_at or 0, closes_at or 0, first_body),
             now_ms,
-            row["obstacle"] and msgspec.json.decode(row["obstacle"]),
-            row["taken_data"],
+            obstacle and msgspec.json.decode(obstacle),
+            data,
         )
-        for row in rows
+        for verdict, kind, in_scope, phase, capacity, opens_at, closes_at, first_body, obstacle, data in rows
     ]
     known = [one.event.request_id for one, answer in zip(asked, answers, strict=True) if answer.verdict == "known"]
     if not known:
         return answers
     kept = await requests.kept(connection, known)
     return [_known(one, answer, kept) for one, answer in zip(asked, answers, strict=True)]
+
+
+def _together(texts: Sequence[str]) -> str:
+    text = _APART.join(texts)
+    assert text.count(_APART) == len(texts) - 1, "what the door lets in has no control character"
+    return text
 
 
 def _known(asked: Asked, answer: Answer, kept: Mapping[str, Kept]) -> Answer:
@@ -126,10 +133,9 @@ def _known(asked: Asked, answer: Answer, kept: Mapping[str, Kept]) -> Answer:
 def _row(asked: Asked) -> tuple[Any, ...]:
     event = asked.event
     # A quote inside a string is escaped, so these are the fields themselves, wherever they stand.
-    head, town, rest = codec.encode_data(event).decode().partition('"town":""')
+    head, _, rest = codec.encode_data(event).decode().partition('"town":""')
     middle, points, tail = rest.partition('"points":0')
-    assert town, "the event has a town already"
-    assert points, "the event has points already"
+    assert points, "the event has its town or points already"
     return (
         event.request_id,
         event.actor.organization_id,
@@ -141,10 +147,10 @@ def _row(asked: Asked) -> tuple[Any, ...]:
         asked.overlap_ok,
         asked.is_open,
         asked.body_hash,
-        head + town[:-2],
-        middle + points[:-1],
+        head + '"town":',
+        middle + '"points":',
         tail,
-        asked.traceparent,
+        asked.traceparent or "",
     )
 
 

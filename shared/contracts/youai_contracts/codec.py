@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -28,8 +27,7 @@ class Undecodable(ValueError):
     """A record that is no event of its topic. The message says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A record ready to be appended: topic, key, value and headers."""
 
     topic: str

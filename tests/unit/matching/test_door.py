@@ -18,6 +18,22 @@ from youai_runtime.problems import Problem
 RECORDS = [Message("log", b"slot", bytes([number]), (("ce_id", bytes([number])),)) for number in range(3)]
 
 
+class Batch:
+    """Takes one record and no more, so that each has a fate of its own."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def append(self, *, value: Any, **_more: Any) -> object | None:
+        if self.records:
+            return None
+        self.records.append(value)
+        return self
+
+    def close(self) -> None:
+        """Nothing more goes in anyway."""
+
+
 class Producer:
     """Sends nothing; `fates` say what becomes of each record: acked, refused (an error), or nothing for ever."""
 
@@ -28,11 +44,14 @@ class Producer:
     async def start(self) -> None:
         """There at once."""
 
-    async def send(self, _topic: str, value: Any, _key: Any, **_more: Any) -> asyncio.Future[object]:
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, _topic: str, **_more: Any) -> asyncio.Future[object]:
         fate = self._fates.pop(0)
         if fate == "away":
             raise KafkaConnectionError
-        self.sent.append(value)
+        self.sent += batch.records
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         if isinstance(fate, Exception):
             future.set_exception(fate)
@@ -70,6 +89,20 @@ async def test_what_is_on_its_way_or_there_is_not_sent_again() -> None:
     there = await appender("acked", "acked")
     for records in (RECORDS[:1], RECORDS[:2], RECORDS[:2]):
         assert await there.append_line(5, records) == [True] * len(records)
+
+
+async def test_what_comes_twice_in_a_line_is_sent_once_and_told_twice() -> None:
+    there = await appender("acked", "acked")
+    assert await there.append_line(5, [*RECORDS[:2], RECORDS[0]]) == [True, True, True]
+
+
+async def test_what_is_not_acknowledged_yet_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "WAIT_S", 0.02)
+    monkeypatch.setattr(door, "MOST_UNACKNOWLEDGED", 2)
+    there = await appender("never", "never")
+    assert there.open_for(6)
+    await there.append_line(5, RECORDS[:2])
+    assert not there.open_for(6)
 
 
 async def test_what_failed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:

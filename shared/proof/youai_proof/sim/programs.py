@@ -189,7 +189,7 @@ def _desk(**outside: Any) -> desk.Desk:
         made.append(desk.Desk(**values))
         return made[0]
 
-    no_routes = SimpleNamespace(add=lambda *_: None, MOST_BYTES=0)
+    no_routes = SimpleNamespace(add=lambda *_: None, PATH="", MOST_BYTES=0)
     routes = dict.fromkeys(("batch", "bookings", "holds", "overrides", "slots"), no_routes)
     with _put(api, Desk=keep, create_app=lambda *_, **__: None, **routes):
         _make(**outside)

@@ -193,6 +193,12 @@ def convert_to(value: Any, _encoding: str) -> Any:
     return None if value is None else value.encode()
 
 
+def string_to_array(value: Any, between: str, null: str | None = None) -> Any:
+    if value is None:
+        return None
+    return [None if part == null else part for part in value.split(between)] if value else []
+
+
 def hashtext(value: Any) -> Any:
     return None if value is None else zlib.crc32(value.encode()) - 2**31
 
@@ -274,6 +280,7 @@ FUNCTIONS = frozenset(
         "json_build_object",
         "convert_to",
         "hashtext",
+        "string_to_array",
         "interval",
         "make_interval",
         "to_timestamp",
