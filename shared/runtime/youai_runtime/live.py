@@ -21,6 +21,8 @@ from youai_runtime.errors import is_database_transient, is_transient
 log = logs.get(__name__)
 
 HEARTBEAT_S = 15
+LINGERS_S = 30.0
+"""How long a feed reads on after the last listener has left: to begin takes it a moment."""
 LIFETIME_S = 600.0
 """A stream ends after so long: the client comes back with its Last-Event-ID, and shows its token again."""
 GAP_S = 0.25
@@ -51,6 +53,8 @@ class Listeners:
         self._most_of_one = most_of_one
         self._by_key: dict[str, set[Listener]] = defaultdict(set)
         self._count = 0
+        self.some = asyncio.Event()
+        """Set while anybody listens."""
 
     def __len__(self) -> int:
         return self._count
@@ -62,6 +66,7 @@ class Listeners:
         listener = Listener(key)
         self._by_key[key].add(listener)
         self._count += 1
+        self.some.set()
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -70,6 +75,8 @@ class Listeners:
         if listener in there:
             there.discard(listener)
             self._count -= 1
+            if not self._count:
+                self.some.clear()
         if not there:
             self._by_key.pop(listener.key, None)
 
@@ -85,7 +92,10 @@ class Listeners:
 
 
 class Feed:
-    """Reads a topic from its end and wakes who listens for a record's key. While it cannot, streams look themselves."""
+    """Reads a topic from its end and wakes who listens for a record's key. While it cannot, streams look themselves.
+
+    While nobody listens nothing is read: in a rush each decision would be read back by a process that is busy enough.
+    """
 
     def __init__(self, topic: Topic, listeners: Listeners, *, broker: kafka.Broker, client_id: str) -> None:
         self._topic = topic
@@ -96,6 +106,7 @@ class Feed:
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
+            await self._listeners.some.wait()
             consumer = AIOKafkaConsumer(
                 **self._broker.options(),
                 client_id=f"{self._client_id}-feed",
@@ -123,7 +134,10 @@ class Feed:
         for partition in partitions:
             await consumer.position(partition)
         self._listeners.wake_all()  # whoever read the state before the ends were found may have missed something
-        while True:
+        left_at = time.monotonic()
+        while self._listeners.some.is_set() or time.monotonic() - left_at < LINGERS_S:
+            if self._listeners.some.is_set():
+                left_at = time.monotonic()
             batches = await consumer.getmany(timeout_ms=1_000, max_records=2_000)
             keys = {record.key for records in batches.values() for record in records if record.key}
             self._listeners.wake(key.decode("utf-8", "replace") for key in keys)

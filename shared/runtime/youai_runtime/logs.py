@@ -2,15 +2,19 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
+
+served: ContextVar[dict[str, str] | None] = ContextVar("served", default=None)
+"""What tells of the request at hand in each line: its id and its trace."""
 
 
 def configure(service: str, instance: str, level: str) -> None:
     """Send structlog and the standard library's logging through one JSON renderer on stdout."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _tell_of_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -44,6 +48,10 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; bind what identifies the work, say what happened in the event's name."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def _tell_of_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    return (served.get() or {}) | event
 
 
 def _stamp(service: str, instance: str) -> Any:

@@ -3,9 +3,10 @@
 import random
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 
-import structlog
+from prometheus_client import Counter, Histogram
 
 from youai_runtime import logs, metrics
 from youai_runtime.returns import Returns
@@ -53,21 +54,26 @@ def begin(headers: Mapping[bytes, bytes]) -> str:
     traceparent = headers.get(b"traceparent", b"").decode("latin-1")
     if not _TRACEPARENT.match(traceparent):
         traceparent = f"00-{_chance.getrandbits(128):032x}-{_chance.getrandbits(64):016x}-01"
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
+    logs.served.set({"request_id": request_id, "traceparent": traceparent})
     return request_id
 
 
 def current_traceparent() -> str | None:
     """The trace context of the request at hand, to be handed on in events."""
-    value: str | None = structlog.contextvars.get_contextvars().get("traceparent")
-    return value
+    return (logs.served.get() or {}).get("traceparent")
 
 
 def note(method: str, route: str, status: int, took_s: float, *, tell: bool, path: str | None = None) -> None:
     """Count an answer by its route, and write a line of it where `tell` says so."""
     named = method if method in _METHODS else "other"  # a label for each that is made up: no
-    metrics.HTTP_REQUESTS.labels(named, route, str(status)).inc()
-    metrics.HTTP_SECONDS.labels(named, route).observe(took_s)
+    count, seconds = _counted(named, route, str(status))
+    count.inc()
+    seconds.observe(took_s)
     if tell:
         log.info("answered", method=method, path=path or route, status=status, ms=round(took_s * 1000, 1))
+
+
+@cache
+def _counted(method: str, route: str, status: str) -> tuple[Counter, Histogram]:
+    """The metrics of one kind of answer: looking them up by their labels costs more than counting."""
+    return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_SECONDS.labels(method, route)

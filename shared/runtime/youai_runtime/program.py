@@ -12,7 +12,7 @@ import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from youai_runtime import database, logs, worker
+from youai_runtime import database, garbage, logs, worker
 from youai_runtime.database import Pool
 from youai_runtime.settings import ServiceSettings
 from youai_runtime.worker import Hosted
@@ -78,6 +78,7 @@ def serving(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(start()) for start in beside]
+        garbage.look_less_often()
         yield
         for task in tasks:
             task.cancel()

@@ -101,7 +101,8 @@ class _Enough(Exception):
 
 
 async def test_producers_lanes_and_feeds_are_made_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    broker = by_password("SASL_PLAINTEXT").broker
+    broker, listeners = by_password("SASL_PLAINTEXT").broker, live.Listeners(1, 1)
+    listeners.join("somebody")
     made = Made()
     monkeypatch.setattr(kafka, "Producer", made)
     monkeypatch.setattr(live, "AIOKafkaConsumer", made)
@@ -110,7 +111,7 @@ async def test_producers_lanes_and_feeds_are_made_with_it(monkeypatch: pytest.Mo
     assert broker.options().items() <= made.arguments.items()
     made.arguments = {}
     with pytest.raises(_Enough):
-        await live.Feed(TOPIC, live.Listeners(1, 1), broker=broker, client_id="it").run()
+        await live.Feed(TOPIC, listeners, broker=broker, client_id="it").run()
     assert broker.options().items() <= made.arguments.items()
     made.arguments = {}
     lane = Lane(Noting(), pool=Any, broker=broker, client_id="it", consumer_factory=made)  # type: ignore[arg-type]

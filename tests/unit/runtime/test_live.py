@@ -1,9 +1,12 @@
 """Listeners are bounded, woken by name, and forgotten; no wake is lost."""
 
+import asyncio
 import contextlib
 from typing import Any, cast
 
+import pytest
 from youai_contracts import topics
+from youai_runtime import live
 from youai_runtime.kafka import Broker
 from youai_runtime.live import Feed, Listener, Listeners
 
@@ -92,3 +95,38 @@ async def test_the_feed_reads_from_the_ends_wakes_all_once_there_then_whom_a_rec
     assert consumer.calls == ["assign 8", "seek", *["position"] * 8, "read"]
     assert consumer.woken_at_the_ends
     assert (a.wake.is_set(), b.wake.is_set()) == (False, True)
+
+
+async def test_the_feed_reads_nothing_while_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LINGERS_S", -1.0)
+    listeners = Listeners(10, most_of_one=10)
+    feed = Feed(topics.NOTIFICATION, listeners, broker=Broker("nobody:1"), client_id="test")
+    made: list[Consumer] = []
+
+    class Leaving(Consumer):
+        """Its one listener leaves while it reads."""
+
+        def __init__(self, **_options: Any) -> None:
+            super().__init__(joined(listeners, "b"))
+            made.append(self)
+
+        async def start(self) -> None:
+            listeners.leave(first)
+
+        async def stop(self) -> None:
+            self.calls.append("stop")
+
+        async def getmany(self, **_: Any) -> dict[str, list[Any]]:
+            listeners.leave(self._asleep)
+            return await super().getmany()
+
+    monkeypatch.setattr(live, "AIOKafkaConsumer", Leaving)
+    running = asyncio.create_task(feed.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not made
+    first = joined(listeners, "a")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [consumer.calls[-2:] for consumer in made] == [["read", "stop"]]
+    running.cancel()
