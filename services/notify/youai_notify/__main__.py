@@ -60,7 +60,10 @@ async def hosted(settings: Settings) -> Hosted:
     works = (Organizations(), Offers(), Demands(), Resources(), Claims(), Bookings())
     return Hosted(
         loops=(
-            *(Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance) for work in works),
+            *(
+                Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance, way=settings.way)
+                for work in works
+            ),
             Relay(pool, producer, service=SERVICE),
             Leader("held", settings.database, _HELD_LOCK, look, every_s=5.0),
         ),

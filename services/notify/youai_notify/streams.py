@@ -199,6 +199,7 @@ class Bookings(Decisions):
     name = "notify.bookings"
     topic = topics.BOOKING
     fetch_bytes = RUSH_BYTES
+    gives_way = True
 
     async def _known(self, connection: Connection, subjects: list[str]) -> tuple[Mapping[str, Session], Known]:
         found = await knowledge.sessions(connection, subjects)

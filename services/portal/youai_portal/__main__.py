@@ -66,7 +66,8 @@ async def hosted(settings: Settings) -> Hosted:
             await people.tidy(connection)
 
     lanes = [
-        Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance) for work in streams.projections()
+        Lane(work, pool=pool, broker=settings.broker, client_id=settings.instance, way=settings.way)
+        for work in streams.projections()
     ]
     return Hosted(
         loops=(

@@ -46,6 +46,7 @@ class Folding(Projection):
         self.name = f"portal.{topic.name.split('.')[1]}"
         if topic in (topics.BOOKING, topics.NOTIFICATION):
             self.fetch_bytes = RUSH_BYTES
+            self.gives_way = True
 
     async def project(self, connection: Connection, events: Sequence[Read]) -> None:
         """Write what the events, in their order, make of the tables."""

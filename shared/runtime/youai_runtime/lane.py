@@ -22,6 +22,7 @@ from youai_runtime.database import Connection, Pool
 from youai_runtime.errors import is_transient
 from youai_runtime.listener import Listener
 from youai_runtime.seen import drop_seen
+from youai_runtime.way import MANY, Way
 from youai_runtime.work import GATHERED, Batch, LaneBroken, Record, Work, fingerprint
 
 log = logs.get(__name__)
@@ -45,9 +46,11 @@ class Lane:
         pool: Pool,
         broker: kafka.Broker,
         client_id: str,
+        way: Way | None = None,
         consumer_factory: Callable[..., Any] = AIOKafkaConsumer,
     ) -> None:
         self.work = work
+        self._way = way if work.gives_way else None
         self._pool = pool
         self._broker = broker
         self._client_id = client_id
@@ -144,11 +147,17 @@ class Lane:
         if batches:
             async with self._busy:
                 await self._work_all({tp.partition: records for tp, records in batches.items()})
-            gathers = self.work.gather_s if sum(map(len, batches.values())) in GATHERED else 0.0
-            if pause := max(self.work.pause_s, gathers):
+            worked_ms = min(records[-1].timestamp for records in batches.values())
+            if pause := self._pause_s(sum(map(len, batches.values())), worked_ms):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
+
+    def _pause_s(self, records: int, worked_ms: int) -> float:
+        """How long to let records gather after a batch of so many that reached to that time."""
+        gathers = self.work.gather_s if records in GATHERED else 0.0
+        gives_way = self._way.wait_s(worked_ms) if self._way is not None and records >= MANY else 0.0
+        return max(self.work.pause_s, gathers, gives_way)
 
     async def _top_up(self, batches: dict[TopicPartition, Sequence[Record]]) -> None:
         """Add to what was fetched what came since. Where that fails, what is here is worked, and the next turn says."""

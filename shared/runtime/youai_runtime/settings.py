@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from youai_runtime.kafka import Broker
+from youai_runtime.way import Way
 
 
 class KafkaSettings(BaseSettings):
@@ -62,4 +63,13 @@ class ServiceSettings(KafkaSettings):
     oidc_issuer: str | None = None
     oidc_audience: str = "youai"
     oidc_jwks_url: str | None = None
+    gives_way: bool = Field(
+        default=False,
+        description="what a worker tells of bookings waits some seconds where others of the machine are busy",
+    )
     pool_size: int = Field(default=10, ge=1, le=100, description="most database connections of this process")
+
+    @property
+    def way(self) -> Way | None:
+        """How a lane of a projection looks after others of its machine; None where it need not."""
+        return Way() if self.gives_way else None

@@ -71,6 +71,9 @@ class Work:
     """The same, after batches of GATHERED alone: neither one who comes alone waits for it, nor a backlog."""
     tops_up: bool = False
     """Whether a batch is filled up with what came since it was fetched: for work that others wait for."""
+    gives_way: bool = False
+    """Where its service is told to (way.py), it leaves a busy machine to others. Not for what others look things up in:
+    who is owed what hangs on it."""
     fetch_wait_ms: int = 50
     """How long the broker may hold a fetch that finds nothing. A hot partition's next fetch waits behind the running
     one of its idle neighbours, so short is quick in a rush; long is cheap when idle."""

@@ -170,18 +170,20 @@ class ServiceParts:
 
     def _process(self, service: Service, role: str, name: str) -> Spec:
         port = self.home.ports(name)[name]
+        yields = service.yields and role == "worker"
+        env = self.environment(service, name, port) | ({"YOUAI_GIVES_WAY": "true"} if yields else {})
         return Spec(
             name=name,
             service=service.name,
             role=role,
             argv=self.argv(service, role),
-            env=self.environment(service, name, port),
+            env=env,
             cwd=self.home.run,
             log=self.home.log(name),
             ask=lambda: probes.http(port),
             port=port,
             stop_signal=signal.SIGTERM,
-            enter=_give_way if service.yields and role == "worker" else None,
+            enter=_give_way if yields else None,
         )
 
 
