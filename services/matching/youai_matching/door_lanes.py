@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 from youai_contracts import codec, topics
-from youai_contracts.events import Actor, AttendanceRecorded, Decision, Event, HoldAccepted, HoldDeclined, Outline
+from youai_contracts.events import Actor, AttendanceRecorded, Decision, HoldAccepted, HoldDeclined
 from youai_runtime import outbox
 from youai_runtime.database import Connection
 from youai_runtime.kafka import Outgoing, Publisher
@@ -32,7 +32,6 @@ class Reservations(Projection):
 
     name = "matching.door"
     topic = topics.BOOKING
-    reads = Outline
     pause_s = 0.05
     fetch_wait_ms = 100
     fetch_bytes = RUSH_BYTES
@@ -45,13 +44,13 @@ class Reservations(Projection):
 
     async def apply(self, connection: Connection, partition: int, records: Sequence[Record]) -> None:
         """What a batch of decisions means for the door, in one transaction."""
-        received, unreadable = decode_all(self.topic, records, self.reads)
+        received, unreadable = decode_all(self.topic, records)
         decided: dict[str, tuple[int, bool]] = {}
         promoted: dict[str, int] = {}
-        late: list[Record] = []
-        for record, item in received:
+        late: list[Decision] = []
+        for _, item in received:
             event = item.event
-            assert isinstance(event, Outline)
+            assert isinstance(event, Decision)
             promoted.pop(event.request_id, None)
             if event.outcome in CLEARED:
                 decided[event.request_id] = (event.sequence, False)
@@ -60,15 +59,13 @@ class Reservations(Projection):
             elif event.outcome == "promoted":
                 promoted[event.request_id] = event.sequence
             if event.reason == "cancelled-late":
-                late.append(record)
+                late.append(event)
         await reservations.follow(connection, decided)
-        cancelled, more = decode_all(self.topic, late)
-        await points.add(connection, [self._late(item.event) for _, item in cancelled])
+        await points.add(connection, [self._late(event) for event in late])
         self._kept = await self._answer_holds(connection, promoted) if promoted else []
-        await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable + more)
+        await outbox.add_dead_letters(connection, SERVICE, self.topic.name, unreadable)
 
-    def _late(self, event: Event) -> points.Point:
-        assert isinstance(event, Decision)
+    def _late(self, event: Decision) -> points.Point:
         numbers = _points(self._rules, event.rule_version)
         at = milliseconds(datetime.fromisoformat(event.decided_at))
         return points.Point(points.of_cancellation(event), event.venue_id, numbers.late_cancellation, at)

@@ -19,7 +19,7 @@ hang on how deep the reader's stack happens to be."""
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _encoder = msgspec.json.Encoder()
-_decoders: dict[type[Event], msgspec.json.Decoder[Event]] = {cls: msgspec.json.Decoder(cls) for cls in EVENTS.values()}
+_decoders: dict[str, msgspec.json.Decoder[Event]] = {name: msgspec.json.Decoder(cls) for name, cls in EVENTS.items()}
 _TYPES = {name.encode(): name for name in EVENTS}
 
 
@@ -82,15 +82,12 @@ def encode(event: Event, *, id: str, source: str, at: datetime, traceparent: str
     )
 
 
-def decode(
-    topic: Topic, key: bytes | None, value: bytes | None, record_headers: Headers, only: type[Event] | None = None
-) -> Received:
+def decode(topic: Topic, key: bytes | None, value: bytes | None, record_headers: Headers) -> Received:
     """A record of `topic` as an event.
 
-    `only` is an event class with some of the fields of the topic's events, for a reader that looks at no others: the
-    event is then of that class, and what it lacks is held to nothing. Fields that are not known are ignored. Raises
-    Undecodable, with a sentence on what is wrong, when attributes are missing, when the type is not one of the topic's,
-    when the data are no JSON or nested too deeply, when they do not fit the type, or when the key is not the data's.
+    Fields that are not known are ignored. Raises Undecodable, with a sentence on what is wrong, when attributes are
+    missing, when the type is not one of the topic's, when the data are no JSON or nested too deeply, when they do not
+    fit the type, or when the key is not the data's key.
     """
     if value is None:
         raise Undecodable("the record has no value")
@@ -101,11 +98,9 @@ def decode(
         raise Undecodable(f"type {type_!r} is not one of {topic.name}")
     if _nested(value) > MOST_NESTED:
         raise Undecodable(f"the data are nested more than {MOST_NESTED} deep")
-    cls = EVENTS[type_] if only is None else only
     try:
         value.decode()  # the decoder checks no UTF-8 in fields that it skips
-        decoder = _decoders.get(cls) or _decoders.setdefault(cls, msgspec.json.Decoder(cls))
-        event = decoder.decode(value)
+        event = _decoders[type_].decode(value)
         check_shapes(event, value)
         event.check()
     except (msgspec.DecodeError, ValueError) as error:

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from youai_contracts import codec
 from youai_contracts.codec import Received, Undecodable
-from youai_contracts.events import Event
 from youai_contracts.topics import Topic
 
 from youai_runtime.database import Connection
@@ -63,8 +62,6 @@ class Work:
     topic: Topic
     deduplicates: bool = True
     """Drop records at or below the high-water mark of their `ce_id`. Off where the work knows repeats itself."""
-    reads: type[Event] | None = None
-    """An event class of the fields that the work looks at, where those are few (see codec.decode)."""
     pause_s: float = 0.0
     """How long to let records gather after a batch: what need not be seen at once is cheaper in larger batches."""
     gather_s: float = 0.0
@@ -83,7 +80,7 @@ class Work:
     def is_readable(self, record: Record) -> bool:
         """Whether a record is an event of the topic; the lane asks where its `ce_id` would make it drop others."""
         try:
-            codec.decode(self.topic, record.key, record.value, record.headers, self.reads)
+            codec.decode(self.topic, record.key, record.value, record.headers)
         except Undecodable:
             return False
         return True
@@ -124,17 +121,14 @@ class Projection(Work):
 
 
 def decode_all(
-    topic: Topic, records: Sequence[Record], only: type[Event] | None = None
+    topic: Topic, records: Sequence[Record]
 ) -> tuple[list[tuple[Record, Received]], list[tuple[Record, str]]]:
-    """Records of `topic` with their events, and those that cannot be read with why; both in the records' order.
-
-    `only` as in codec.decode.
-    """
+    """Records of `topic` with their events, and those that cannot be read with why; both in the records' order."""
     received: list[tuple[Record, Received]] = []
     unreadable: list[tuple[Record, str]] = []
     for record in records:
         try:
-            received.append((record, codec.decode(topic, record.key, record.value, record.headers, only)))
+            received.append((record, codec.decode(topic, record.key, record.value, record.headers)))
         except Undecodable as error:
             unreadable.append((record, str(error)))
     return received, unreadable

@@ -36,7 +36,6 @@ from youai_contracts.events.decisions import (
     ClaimEnded,
     ClaimRejected,
     Decision,
-    Outline,
 )
 from youai_contracts.events.demands import (
     DemandClaimed,
@@ -187,7 +186,6 @@ __all__ = [
     "OfferPublished",
     "OfferWithdrawn",
     "OrganizationRegistered",
-    "Outline",
     "OverrideRequested",
     "Places",
     "ResourceAnswered",

@@ -50,19 +50,6 @@ class Decision(Event, frozen=True, kw_only=True, omit_defaults=False):
             datetime.fromisoformat(self.hold_until)
 
 
-class Outline(Event, frozen=True, kw_only=True):
-    """Of a decision on a booking as much as one needs who keeps a list of who has places. Its fields are Decision's."""
-
-    topic: ClassVar[Topic] = topics.BOOKING
-
-    hold_until: Moment | msgspec.UnsetType = msgspec.UNSET
-    outcome: Label
-    reason: Label
-    request_id: Id
-    sequence: Annotated[int, Meta(ge=1)]
-    slot_id: Id
-
-
 class BookingEntered(Decision, frozen=True, kw_only=True):
     """The venue is in the draw: an interim answer, not an outcome."""
 
