@@ -180,10 +180,14 @@ class Home:
 def _neighbours(own: Path) -> Iterator[set[int]]:
     """The ports that this user's other homes have kept. Inside the block no other home chooses, and `own` joins them.
 
-    A home that starts, or whose process is being restarted, listens on nothing yet: asking the kernel is not enough.
+    Raises StackError where the list of homes cannot be kept. A home that starts, or whose process is being restarted,
+    listens on nothing yet: asking the kernel is not enough.
     """
     cache = jars.cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"{cache} cannot be made ({error.strerror}): name another folder in YOUAI_CACHE.") from error
     with files.locked(cache / "ports.lock"):
         listed = (files.read_json(cache / "homes.json") or {}).get("ports", [])
         others = {place: kept for place in map(Path, listed) if place != own and (kept := files.read_json(place))}

@@ -11,6 +11,7 @@ from youai_contracts.topics import Topic
 from youai_runtime.database import Connection, Pool
 from youai_runtime.kafka import Broker
 from youai_runtime.lane import Lane
+from youai_runtime.way import Way
 from youai_runtime.work import Record, Work
 
 TOPIC = Topic(name="test.v1", key="id", writer="test", readers=(), partitions=4)
@@ -237,9 +238,9 @@ class Noting(Work):
 class Scene:
     """A lane on its fakes; `run` works until all is fetched and the script has been played."""
 
-    def __init__(self, **logs: int) -> None:
+    def __init__(self, *, way: Way | None = None, work: Noting | None = None, **logs: int) -> None:
         """`p0=5` gives partition 0 five records."""
-        self.work = Noting()
+        self.work = work or Noting()
         self.database = Database()
         self.consumer = Consumer()
         for name, count in logs.items():
@@ -249,6 +250,7 @@ class Scene:
             pool=cast(Pool, self.database),
             broker=Broker("127.0.0.1:1"),
             client_id="test",
+            way=way,
             consumer_factory=self.consumer,
         )
         self.consumer.lane = self.lane

@@ -6,9 +6,10 @@ import asyncpg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from youai_runtime.way import MANY, Way
 from youai_runtime.work import fingerprint
 
-from tests.unit.runtime.fakes import COMPACTED, TOPIC, Rec, Row, Scene, records
+from tests.unit.runtime.fakes import COMPACTED, TOPIC, Noting, Rec, Row, Scene, records
 
 
 @pytest.fixture(autouse=True)
@@ -300,6 +301,25 @@ async def test_where_topping_up_fails_what_is_at_hand_is_worked() -> None:
     scene.work.tops_up = True
     await scene.run(KafkaConnectionError(), lambda: scene.append(0))
     assert (scene.work.worked(0), scene.lane.broken) == (list(range(11)), {})
+
+
+@pytest.mark.parametrize(("gives_way", "records", "waits"), [(True, MANY, 1), (True, MANY - 1, 0), (False, MANY, 0)])
+async def test_a_lane_that_gives_way_looks_after_a_large_batch_and_no_other_lane_does(
+    gives_way: bool, records: int, waits: int
+) -> None:
+    asked: list[int] = []
+
+    class Busy(Way):
+        def wait_s(self, worked_ms: int) -> float:
+            asked.append(worked_ms)
+            return 1e-6
+
+    work = Noting()
+    work.gives_way = gives_way
+    scene = Scene(way=Busy(), work=work, p0=records)
+    await scene.run()
+    assert len(asked) == waits
+    assert scene.work.worked(0) == list(range(records))
 
 
 async def test_our_own_exception_in_a_fetch_ends_the_lane() -> None:

@@ -60,6 +60,13 @@ def test_no_two_homes_share_a_port_though_nothing_listens(tmp_path: Path, monkey
     assert homes[0].ports("f", "g", "h", "i", "j", "k", "l").keys() == set("fghijkl")
 
 
+def test_a_cache_that_cannot_be_made_is_a_sentence(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("YOUAI_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(StackError, match="YOUAI_CACHE"):
+        home.ports("kafka")
+
+
 def test_new_ports_are_other_choices(home: Home) -> None:
     home.ports("kafka", "catalog-api")
     home.forget_ports("catalog-api")
