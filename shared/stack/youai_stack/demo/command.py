@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -100,6 +101,8 @@ def _run(home: Home, console: Console, demands: int, requests: int, targets: lis
     os.environ |= {"YOUAI_RULES": short_rules(rules_folder(home)), "YOUAI_RULES_FOLDER": str(rules_folder(home))}
     with Display(console) as display:
         up = launch.up(home, with_parent=True, on_progress=display.on_progress)
+    if "kafka" in targets:
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)  # a broker that we kill ourselves is no news
     return asyncio.run(Demo(home, console, up, begun).run(demands, requests, targets))
 
 
